@@ -1,0 +1,15 @@
+// Package config reads Patchbay's configuration: HCL and JSON files and
+// directories become one [Config].
+//
+// It promises that a [Config] is whole and valid, or that every mistake is
+// reported at once with file, line, column and what to do, and nothing else
+// happens. In go paths and the environment; out comes a value with all defaults
+// filled in.
+//
+// # Design
+//
+// Each syntax has a front end that produces one neutral tree which knows
+// position and presence; trees merge; then one decode lays them over the
+// defaults. The choice refused is CTS's: structs of pointers with hand-written
+// copy, merge and finalize for every field.
+package config

@@ -1,0 +1,141 @@
+package catalog
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Kind tells what a [Query] asks Consul for.
+type Kind uint8
+
+const (
+	// ServiceHealth asks for every instance of one service with its checks.
+	ServiceHealth Kind = iota + 1
+	// ServiceNames asks for the names of all services with their tags.
+	ServiceNames
+)
+
+// Query names one thing watched in Consul. It is comparable: tasks that ask the
+// same share one blocking query and one view.
+type Query struct {
+	Kind Kind
+	// Name is the service; "" for ServiceNames.
+	Name string
+	// Datacenter and Namespace are "" for the agent's own.
+	Datacenter, Namespace string
+}
+
+// String names the query in logs and errors, such as "health of web in dc2".
+func (q Query) String() string {
+	s := "health of " + q.Name
+	if q.Kind == ServiceNames {
+		s = "list of services"
+	}
+	if q.Datacenter != "" {
+		s += " in " + q.Datacenter
+	}
+	if q.Namespace != "" {
+		s += " (namespace " + q.Namespace + ")"
+	}
+	return s
+}
+
+func compareQuery(a, b Query) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.Datacenter, b.Datacenter), cmp.Compare(a.Namespace, b.Namespace))
+}
+
+// Trust tells how far a view may be acted upon.
+type Trust string
+
+const (
+	// Trusted content answers the query, after confirming reads where [Judge] asked for them.
+	Trusted Trust = "trusted"
+	// Suspicious means that a newer answer is being confirmed; the content is
+	// the last good one.
+	Suspicious Trust = "suspicious"
+	// Refused means that the newer answer was contradicted or cannot be
+	// believed, or that Consul stopped answering; the content is the last good one.
+	Refused Trust = "refused"
+)
+
+// Verdict is what Patchbay thinks of a view and why.
+type Verdict struct {
+	Trust Trust `json:"trust"`
+	// Confirmed counts the consistent reads that agreed with a shrink.
+	Confirmed int `json:"confirmed,omitempty"`
+	// Evidence is one plain sentence per fact.
+	Evidence []string `json:"evidence,omitempty"`
+}
+
+// DepartureCause tells how an instance left a view.
+type DepartureCause string
+
+const (
+	// Deregistered means that the instance is gone while its node lives:
+	// somebody's decision.
+	Deregistered DepartureCause = "deregistered"
+	// NodeGone means that the node left the catalog or its agent is dead.
+	NodeGone DepartureCause = "node gone"
+	// Unexplained means that the node's state could not be read.
+	Unexplained DepartureCause = "unexplained"
+)
+
+// Departure is an instance that a view no longer holds, with what confirming
+// reads told about its node.
+type Departure struct {
+	Member Member
+	Cause  DepartureCause
+}
+
+// View is one query's whole answer. It is immutable: share it, never change it.
+type View struct {
+	Query Query
+	// Instances are sorted by key; nil for ServiceNames.
+	Instances []Instance
+	// Names maps a service to its sorted tags; nil for ServiceHealth.
+	Names map[string][]string
+	// Departures are the instances whose absence was confirmed in the step that
+	// led to this view.
+	Departures []Departure
+	// Digest identifies Instances or Names, without check output.
+	Digest Digest
+	// Index is Consul's index of the answer, for people: never compare it.
+	Index uint64
+	// Epoch counts how often Consul's index went backwards.
+	Epoch int
+	// Verdict tells whether the content may be acted upon.
+	Verdict Verdict
+	// Answered is when Consul last answered this query, changed or not.
+	Answered time.Time
+}
+
+// NewServiceView makes the trusted view of a ServiceHealth query. It sorts
+// instances, their tags and checks in place and owns them from then on.
+func NewServiceView(q Query, instances []Instance) *View {
+	for n := range instances {
+		slices.Sort(instances[n].Tags)
+		slices.SortFunc(instances[n].Checks, func(a, b Check) int { return cmp.Compare(a.ID, b.ID) })
+	}
+	slices.SortStableFunc(instances, func(a, b Instance) int { return cmp.Compare(a.Key(), b.Key()) })
+	h := NewHasher().Int(len(instances))
+	for _, i := range instances {
+		i.write(h)
+	}
+	return &View{Query: q, Instances: instances, Digest: h.Sum(), Verdict: Verdict{Trust: Trusted}}
+}
+
+// NewNamesView makes the trusted view of a ServiceNames query. It sorts the tags
+// in place and owns names from then on.
+func NewNamesView(q Query, names map[string][]string) *View {
+	h := NewHasher().Int(len(names))
+	for _, name := range sortedKeys(names) {
+		slices.Sort(names[name])
+		h.String(name).Strings(names[name])
+	}
+	return &View{Query: q, Names: names, Digest: h.Sum(), Verdict: Verdict{Trust: Trusted}}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

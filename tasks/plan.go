@@ -1,0 +1,99 @@
+package tasks
+
+import (
+	"fmt"
+	"strings"
+
+	"patchbay/tasks/catalog"
+)
+
+// Action is what a plan does with one object.
+type Action string
+
+// The actions of Terraform's plan. Replace is delete and create in either order.
+const (
+	NoOp    Action = "no-op"
+	Create  Action = "create"
+	Read    Action = "read"
+	Update  Action = "update"
+	Delete  Action = "delete"
+	Replace Action = "replace"
+	Forget  Action = "forget"
+)
+
+// Field is one attribute of an object that a plan changes. Values are for
+// reading: sensitive ones are <sensitive>, unknown ones (known after apply).
+type Field struct {
+	Path   string `json:"path"`
+	Before string `json:"before"`
+	After  string `json:"after"`
+}
+
+// Change is what a plan does with one object.
+type Change struct {
+	// Address is Terraform's, such as module.web.terraform_data.file["api"].
+	Address  string `json:"address"`
+	Type     string `json:"type"`
+	Provider string `json:"provider,omitempty"`
+	Action   Action `json:"action"`
+	// Fields are the attributes that differ, in the order of path.
+	Fields []Field `json:"fields,omitempty"`
+}
+
+// Plan is what Terraform would do. Unchanged objects are left out.
+type Plan struct {
+	Changes []Change `json:"changes"`
+	// Outputs tells whether root outputs would change.
+	Outputs bool `json:"outputs,omitempty"`
+	// Digest identifies the changes with all their values, normalised: two
+	// plans of one input over one state have the same digest.
+	Digest catalog.Digest `json:"digest"`
+	// Serial and Lineage are of the state that was planned against.
+	Serial  uint64 `json:"serial"`
+	Lineage string `json:"lineage,omitempty"`
+}
+
+// Empty tells whether applying would change nothing.
+func (p Plan) Empty() bool { return len(p.Changes) == 0 && !p.Outputs }
+
+// Count tells how many objects have the action.
+func (p Plan) Count(a Action) (n int) {
+	for _, c := range p.Changes {
+		if c.Action == a {
+			n++
+		}
+	}
+	return n
+}
+
+// replaceable is the built-in resource whose replacement runs a provisioner
+// again and destroys nothing on a device by itself.
+const replaceable = "terraform_data"
+
+// Destroys counts the objects that would cease to exist, even if only to be made
+// anew; a replaced terraform_data is not one.
+func (p Plan) Destroys() (n int) {
+	for _, c := range p.Changes {
+		if c.Action == Delete || c.Action == Replace && c.Type != replaceable {
+			n++
+		}
+	}
+	return n
+}
+
+// Summary tells the plan in Terraform's order, such as "1 to create, 2 to replace".
+func (p Plan) Summary() string {
+	var parts []string
+	for _, a := range []Action{Create, Update, Replace, Delete, Forget, Read} {
+		if n := p.Count(a); n > 0 {
+			parts = append(parts, fmt.Sprintf("%d to %s", n, a))
+		}
+	}
+	if len(parts) == 0 && p.Outputs {
+		return "only outputs change"
+	}
+	if len(parts) == 0 {
+		return "no change"
+	}
+	return strings.Join(parts, ", ")
+}
