@@ -1,0 +1,12 @@
+package tasks
+
+import "errors"
+
+// Errors that an operator's request can meet; the API tells them apart.
+var (
+	ErrUnknownTask  = errors.New("no such task")
+	ErrDisabledTask = errors.New("the task is disabled")
+	ErrNothingHeld  = errors.New("no plan of the task is held")
+	ErrOtherPlan    = errors.New("another plan is held now")
+	ErrStopping     = errors.New("the agent is stopping")
+)
