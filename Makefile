@@ -1,0 +1,52 @@
+# Patchbay's targets; `make help` lists them. Tools that are not on PATH are put
+# into .tools, which Git ignores.
+.POSIX:
+.SUFFIXES:
+.PHONY: help build tools demo test e2e bench lint cross clean
+
+TESTFLAGS =
+VERSION = $$(git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+# What the tests and the demo run with: the chosen tools first, providers from
+# the mirror alone.
+ENV = PATH="$$PWD/.tools/bin:$$PATH" TF_CLI_CONFIG_FILE="$$PWD/.tools/terraformrc" CHECKPOINT_DISABLE=1
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+
+build: ## build bin/patchbay
+	@sh e2e/tools/need.sh go
+	$(BUILD) -o bin/patchbay ./cmd/patchbay
+
+tools: ## find or build what the tests and the demo need: Consul, Terraform, NGINX
+	@sh e2e/tools/tools.sh
+
+demo: ## show Patchbay at work on real servers; DEMO_HOLD=1 keeps it running
+	@sh e2e/tools/tools.sh consul terraform nginx
+	@$(BUILD) -o bin/patchbay ./cmd/patchbay
+	@go build -o bin/demo ./e2e/demo
+	@$(ENV) ./bin/demo
+
+test: tools ## run all tests; TESTFLAGS adds flags of go test
+	$(ENV) go test -race -shuffle=on -timeout 30m $(TESTFLAGS) ./...
+
+e2e: tools ## run the tests of the built binary alone, telling each step
+	$(ENV) go test -race -shuffle=on -timeout 30m -v $(TESTFLAGS) ./e2e/...
+
+bench: ## measure Patchbay against a bare terraform apply
+	@sh e2e/tools/tools.sh consul terraform nginx local
+	@$(BUILD) -o bin/patchbay ./cmd/patchbay
+	@$(ENV) go run ./e2e/bench
+
+lint: ## check format, vet, staticcheck, module files and scripts
+	@sh e2e/tools/lint.sh
+
+cross: ## build for the other platforms
+	@sh e2e/tools/need.sh go
+	@for platform in linux/arm64 darwin/amd64 darwin/arm64; do \
+		echo "building for $$platform"; \
+		CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -o /dev/null ./cmd/patchbay || exit 1; \
+	done
+
+clean: ## remove what was built; .tools stays, as it is slow to build
+	rm -rf bin sync-tasks

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Ends with a clear message when a program is missing. Usage: need.sh PROGRAM...
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+for program in "$@"; do need "$program"; done

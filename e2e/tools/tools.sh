@@ -1,0 +1,111 @@
+#!/bin/sh
+# Makes .tools/bin hold a consul, a terraform or tofu, and an nginx: links to
+# those on PATH, else built or unpacked below .tools. Also builds the mirror that
+# Terraform takes the hashicorp/local provider from.
+# Usage: tools.sh [consul] [terraform] [nginx] [local] [cc]; all of them by default.
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+unset TF_CLI_CONFIG_FILE TF_CLI_ARGS
+export CHECKPOINT_DISABLE=1
+
+pinned() { # pinned DIR MODULE: its version in that go.mod
+	awk -v module="$2" '{ for (i = 1; i < NF; i++) if ($i == module) { print $(i + 1); exit } }' "$root/$1/go.mod"
+}
+
+link() { # link TARGET NAME
+	mkdir -p "$tools/bin"
+	ln -sfn "$1" "$tools/bin/$2"
+	say "$2: $1 ($("$1" ${3:-version} 2>&1 | sed -n '1s/^[^0-9]*//p'))"
+}
+
+build() { # build NAME ABOUT DIR PACKAGE OUTPUT: from the module of its own in DIR
+	[ -x "$5" ] && return
+	mkdir -p "$(dirname "$5")"
+	progress "building $1" "$2" env GOWORK=off CGO_ENABLED=0 \
+		go -C "$root/$3" build -mod=readonly -buildvcs=false -trimpath -ldflags='-s -w' -o "$5.part" "$4" ||
+		fail "$1 could not be built" "is the Go module proxy reachable? see the lines above"
+	mv "$5.part" "$5"
+}
+
+consul() {
+	if path=$(installed consul) && at_least "$("$path" version | sed -n '1s/^Consul v//p')" 1.18; then
+		link "$path" consul
+		return
+	fi
+	version=$(pinned e2e/tools github.com/hashicorp/consul)
+	out=$tools/consul-${version#v}/consul
+	build "Consul $version" "about 5 min in all on 2 cores" e2e/tools github.com/hashicorp/consul "$out"
+	link "$out" consul
+}
+
+terraform() {
+	rm -f "$tools/bin/terraform" "$tools/bin/tofu"
+	for name in terraform tofu; do
+		if path=$(installed $name) && at_least "$("$path" version 2>/dev/null | sed -n '1s/^[A-Za-z]* v//p')" 1.5; then
+			link "$path" $name
+			return
+		fi
+	done
+	version=$(pinned e2e/tools/tofu github.com/opentofu/opentofu)
+	out=$tools/tofu-${version#v}/tofu
+	build "OpenTofu $version" "about 6 min in all on 2 cores" e2e/tools/tofu github.com/opentofu/opentofu/cmd/tofu "$out"
+	link "$out" tofu
+}
+
+# nginx is unpacked rather than installed: an installed one would start a server
+# on port 80 of this machine.
+nginx() {
+	if path=$(PATH=$PATH:/usr/sbin:/usr/local/sbin installed nginx); then
+		link "$path" nginx -v
+		return
+	fi
+	out=$tools/nginx/usr/sbin/nginx
+	if [ ! -x "$out" ] && command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1; then
+		mkdir -p "$tools/nginx"
+		progress "fetching NGINX" "about 20 s" \
+			sh "$root/e2e/tools/unpack-deb.sh" nginx usr/sbin/nginx "$tools/nginx" || true
+	fi
+	if "$out" -v >/dev/null 2>&1; then
+		link "$out" nginx -v
+		return
+	fi
+	apt_install nginx || fail "nginx is not on PATH and could not be had from the package manager" \
+		"install NGINX 1.20 or newer, on Debian and Ubuntu: sudo apt-get install nginx"
+	link "$(PATH=$PATH:/usr/sbin installed nginx)" nginx -v
+}
+
+# local_provider lays the provider out as Terraform's and OpenTofu's filesystem
+# mirrors want it; any version may be claimed there.
+local_provider() {
+	version=$(pinned e2e/tools/local github.com/terraform-providers/terraform-provider-local)
+	out=$tools/local-$version/terraform-provider-local_v2.9.0_x5
+	build "the hashicorp/local provider" "about 1 min" e2e/tools/local \
+		github.com/terraform-providers/terraform-provider-local "$out"
+	GOWORK=off go -C "$root/e2e/tools/local" run -mod=readonly ./mirrorpath >"$tools/mirrorpath"
+	while read -r dir; do
+		mkdir -p "$tools/mirror/$dir"
+		ln -f "$out" "$tools/mirror/$dir/"
+	done <"$tools/mirrorpath"
+	rm "$tools/mirrorpath"
+	say "provider hashicorp/local 2.9.0: $out"
+	printf 'disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' \
+		"$tools/mirror" >"$tools/terraformrc"
+}
+
+# cc is what Go's race detector links with.
+cc() {
+	compiler=$(go env CC)
+	command -v "${compiler%% *}" >/dev/null 2>&1 && return
+	apt_install gcc libc6-dev || fail "the C compiler $compiler, which Go's race detector needs, is not on PATH" \
+		"install it, on Debian and Ubuntu: sudo apt-get install gcc libc6-dev"
+}
+
+need go
+[ $# -gt 0 ] || set -- consul terraform nginx local cc
+for part in "$@"; do
+	case $part in
+	local) local_provider ;;
+	consul | terraform | nginx | cc) "$part" ;;
+	*) fail "there is no tool $part" "one of: consul terraform nginx local cc" ;;
+	esac
+done
