@@ -5,8 +5,8 @@
 .PHONY: help build tools demo test e2e bench lint cross clean
 
 TESTFLAGS =
-VERSION = $$(git describe --tags --always --dirty 2>/dev/null || echo dev)
-BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+# Version and commit come from Git where it may be asked.
+BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=$$(git status >/dev/null 2>&1 && echo true || echo false)
 # What the tests and the demo run with: the chosen tools first, providers from
 # the mirror alone.
 ENV = PATH="$$PWD/.tools/bin:$$PATH" TF_CLI_CONFIG_FILE="$$PWD/.tools/terraformrc" CHECKPOINT_DISABLE=1
