@@ -18,7 +18,7 @@ func TestNGINXFollowsAService(t *testing.T) {
 			w.serve("web", "web-1", "web-2")
 			w.start(w.config(backend, w.nginxTask("web", "web", web.File)))
 			w.answers("web", "web-1", "web-2")
-			w.must(w.patchbay.AwaitReady(limit))
+			w.must(w.patchbay.AwaitReady(w.t.Context(), limit))
 
 			w.serve("web", "web-3", "web-4")
 			w.answers("web", "web-1", "web-2", "web-3", "web-4")
@@ -39,7 +39,7 @@ func TestNGINXFollowsAService(t *testing.T) {
 // cause waits until the newest applied run names an instance's change as its cause.
 func (w *world) cause(task, instance, what string) {
 	w.t.Helper()
-	_, err := w.patchbay.AwaitRun(task, limit, func(r rig.Run) bool {
+	_, err := w.patchbay.AwaitRun(w.t.Context(), task, limit, func(r rig.Run) bool {
 		if r.Phase != "applied" {
 			return false
 		}

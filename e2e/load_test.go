@@ -16,7 +16,7 @@ func TestNoRequestFailsWhileTheServiceChanges(t *testing.T) {
 	w.answers("web", "web-1", "web-2", "web-3")
 
 	load := rig.StartLoad(w.nginx, "web", 4)
-	w.must(load.AwaitOnly(limit, "web-1", "web-2", "web-3"))
+	w.must(load.AwaitOnly(w.t.Context(), limit, "web-1", "web-2", "web-3"))
 	serving := map[string]string{"web-1": "web-1", "web-2": "web-2", "web-3": "web-3"}
 	changes := 0
 	change := func(what string, err error) {
@@ -27,7 +27,7 @@ func TestNoRequestFailsWhileTheServiceChanges(t *testing.T) {
 		for _, answer := range serving {
 			ids = append(ids, answer)
 		}
-		if err := load.AwaitOnly(limit, ids...); err != nil {
+		if err := load.AwaitOnly(w.t.Context(), limit, ids...); err != nil {
 			requests, failures := load.Stop()
 			t.Fatalf("change %d, %s, is not seen in the answers: %v; %d requests, failures: %v", changes, what, err, requests, failures)
 		}

@@ -24,8 +24,8 @@ func TestARestartOfConsulChangesNothing(t *testing.T) {
 	w.phase("web", "applied")
 
 	w.must(w.consul.Stop(limit))
-	w.must(w.consul.Start())
-	_, err := w.consul.AwaitService("web", limit, func(entries []*api.ServiceEntry) bool {
+	w.must(w.consul.Start(w.t.Context()))
+	_, err := w.consul.AwaitService(w.t.Context(), "web", limit, func(entries []*api.ServiceEntry) bool {
 		for _, e := range entries {
 			if e.Checks.AggregatedStatus() != api.HealthPassing {
 				return false
@@ -53,7 +53,7 @@ func TestAConsulThatForgotEverythingRemovesNothing(t *testing.T) {
 
 	w.must(w.consul.Stop(limit))
 	w.must(w.consul.Wipe())
-	w.must(w.consul.Start())
+	w.must(w.consul.Start(w.t.Context()))
 	w.held("web", "all-members-lost")
 	w.answers("web", "web-1", "web-2", "web-3")
 

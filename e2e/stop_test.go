@@ -41,7 +41,7 @@ func moduleTask(name, service, module string) string {
 // begin waits until a module made by steps has begun so many steps.
 func (w *world) begin(file string, steps int) {
 	w.t.Helper()
-	w.must(rig.Until(limit, func() error {
+	w.must(rig.Until(w.t.Context(), limit, func() error {
 		if got := len(lines(file)); got < steps {
 			return fmt.Errorf("%d steps have begun, waiting for %d", got, steps)
 		}
@@ -188,7 +188,7 @@ func TestAStopInterruptsAnApplyThatOutlastsItsGrace(t *testing.T) {
 
 				w.patchbay.Signal(syscall.SIGTERM)
 				if impatience.signals == 2 {
-					w.must(w.patchbay.AwaitLog("stop was asked for", limit))
+					w.must(w.patchbay.AwaitLog(w.t.Context(), "stop was asked for", limit))
 					w.patchbay.Signal(syscall.SIGTERM)
 				}
 				_, err := w.patchbay.Wait(limit)
@@ -225,7 +225,7 @@ func TestAFailingModuleHealsByItself(t *testing.T) {
 }
 `)
 	w.start(w.config(local, moduleTask("flaky", "web", module), w.nginxTask("web", "web", web.File)))
-	failing, err := w.patchbay.AwaitRun("flaky", limit, func(r rig.Run) bool { return r.Tries >= 2 && len(r.Attempts) >= 2 })
+	failing, err := w.patchbay.AwaitRun(w.t.Context(), "flaky", limit, func(r rig.Run) bool { return r.Tries >= 2 && len(r.Attempts) >= 2 })
 	w.must(err)
 	wantText(t, failing.Attempts[0].Error, "device unreachable")
 

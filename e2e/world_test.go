@@ -38,11 +38,11 @@ func newWorld(t *testing.T, sites ...rig.Site) *world {
 	w.program = rig.Program{Binary: os.Getenv(binaryVariable), Dir: filepath.Join(w.dir, "patchbay")}
 	w.must(os.MkdirAll(w.program.Dir, 0o755))
 	var err error
-	w.consul, err = rig.NewConsul(filepath.Join(w.dir, "consul"), false)
+	w.consul, err = rig.NewConsul(w.t.Context(), filepath.Join(w.dir, "consul"), false)
 	w.must(err)
 	t.Cleanup(func() { w.consul.Kill() })
 	if len(sites) > 0 {
-		w.nginx, err = rig.StartNGINX(filepath.Join(w.dir, "nginx"), sites...)
+		w.nginx, err = rig.StartNGINX(w.t.Context(), filepath.Join(w.dir, "nginx"), sites...)
 		w.must(err)
 		t.Cleanup(func() { w.check(w.nginx.Quit()) })
 	}
@@ -169,7 +169,7 @@ func (w *world) module(name, text string) string {
 // start starts the daemon; the test's end stops it gracefully if it still runs.
 func (w *world) start(config string) {
 	w.t.Helper()
-	p, err := w.program.Start(config)
+	p, err := w.program.Start(w.t.Context(), config)
 	w.must(err)
 	w.patchbay = p
 	w.t.Cleanup(func() {
@@ -185,13 +185,13 @@ func (w *world) start(config string) {
 // answers waits until exactly the given ids answer a site.
 func (w *world) answers(upstream string, ids ...string) {
 	w.t.Helper()
-	w.must(w.nginx.AwaitAnswers(upstream, limit, ids...))
+	w.must(w.nginx.AwaitAnswers(w.t.Context(), upstream, limit, ids...))
 }
 
 // phase waits until a task's newest run is in a phase.
 func (w *world) phase(task, phase string) rig.Run {
 	w.t.Helper()
-	r, err := w.patchbay.AwaitPhase(task, phase, limit)
+	r, err := w.patchbay.AwaitPhase(w.t.Context(), task, phase, limit)
 	w.must(err)
 	return r
 }
@@ -202,7 +202,7 @@ var ended = []string{"applied", "unchanged", "held", "inspected", "failed", "int
 // applied counts a task's runs that changed something, once none is under way.
 func (w *world) applied(task string) (n int) {
 	w.t.Helper()
-	_, err := w.patchbay.AwaitRun(task, limit, func(r rig.Run) bool { return slices.Contains(ended, r.Phase) })
+	_, err := w.patchbay.AwaitRun(w.t.Context(), task, limit, func(r rig.Run) bool { return slices.Contains(ended, r.Phase) })
 	w.must(err)
 	for _, r := range w.runs(task) {
 		if r.Phase == "applied" {

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ type Consul struct {
 
 // NewConsul starts a Consul server whose data is kept below dir; a dev agent keeps
 // it in memory instead.
-func NewConsul(dir string, dev bool) (*Consul, error) {
+func NewConsul(ctx context.Context, dir string, dev bool) (*Consul, error) {
 	ports, err := Ports(3)
 	if err != nil {
 		return nil, err
@@ -58,13 +59,13 @@ func NewConsul(dir string, dev bool) (*Consul, error) {
 	if err := os.WriteFile(filepath.Join(dir, "consul.json"), b, 0o644); err != nil {
 		return nil, fmt.Errorf("write Consul configuration: %w", err)
 	}
-	return c, c.Start()
+	return c, c.Start(ctx)
 }
 
 func (c *Consul) data() string { return filepath.Join(c.dir, "data") }
 
 // Start starts the server again and waits until it leads and answers.
-func (c *Consul) Start() error {
+func (c *Consul) Start(ctx context.Context) error {
 	binary, err := Tool("consul")
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func (c *Consul) Start() error {
 	if c.Process, err = start("Consul", filepath.Join(c.dir, "consul.log"), exec.Command(binary, args...)); err != nil {
 		return err
 	}
-	err = Until(consulStart, func() error {
+	err = Until(ctx, consulStart, func() error {
 		if c.Exited() {
 			return final{errors.New("it exited")}
 		}
@@ -150,12 +151,12 @@ func (c *Consul) Deregister(id string) error {
 
 // AwaitService waits by blocking queries until a service's instances are as asked,
 // and tells when Consul answered so.
-func (c *Consul) AwaitService(service string, limit time.Duration, ok func([]*api.ServiceEntry) bool) (time.Time, error) {
+func (c *Consul) AwaitService(ctx context.Context, service string, limit time.Duration, ok func([]*api.ServiceEntry) bool) (time.Time, error) {
 	deadline := time.Now().Add(limit)
 	index := uint64(0)
 	for time.Now().Before(deadline) {
 		entries, meta, err := c.Client.Health().Service(service, "", false,
-			&api.QueryOptions{WaitIndex: index, WaitTime: time.Until(deadline)})
+			(&api.QueryOptions{WaitIndex: index, WaitTime: time.Until(deadline)}).WithContext(ctx))
 		if err != nil {
 			return time.Time{}, fmt.Errorf("watch %s: %w", service, err)
 		}

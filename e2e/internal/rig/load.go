@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -66,9 +67,9 @@ func (l *Load) record(id string, err error) {
 
 // AwaitOnly waits until all of the newest answers came from the given ids, and
 // from each of them.
-func (l *Load) AwaitOnly(limit time.Duration, ids ...string) error {
+func (l *Load) AwaitOnly(ctx context.Context, limit time.Duration, ids ...string) error {
 	slices.Sort(ids)
-	return Until(limit, func() error {
+	return Until(ctx, limit, func() error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		seen := map[string]bool{}

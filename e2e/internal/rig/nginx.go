@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +33,7 @@ type NGINX struct {
 
 // StartNGINX starts NGINX in a directory of its own. Until a module has written a
 // site's file it has no server that answers.
-func StartNGINX(dir string, sites ...Site) (*NGINX, error) {
+func StartNGINX(ctx context.Context, dir string, sites ...Site) (*NGINX, error) {
 	ports, err := Ports(len(sites))
 	if err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func StartNGINX(dir string, sites ...Site) (*NGINX, error) {
 	if n.Process, err = start("NGINX", filepath.Join(dir, "nginx.log"), exec.Command(command[0], append(command[1:], "-g", "daemon off;")...)); err != nil {
 		return nil, err
 	}
-	return n, n.awaitStart(sites)
+	return n, n.awaitStart(ctx, sites)
 }
 
 const nginxConfig = `worker_processes 2;
@@ -84,9 +85,9 @@ http {
 %s}
 `
 
-func (n *NGINX) awaitStart(sites []Site) error {
+func (n *NGINX) awaitStart(ctx context.Context, sites []Site) error {
 	for _, s := range sites {
-		err := Until(15*time.Second, func() error {
+		err := Until(ctx, 15*time.Second, func() error {
 			if n.Exited() {
 				return final{errors.New("it exited")}
 			}
@@ -157,6 +158,7 @@ func (n *NGINX) Quit() error {
 // StatusError is an answer that is not 200.
 type StatusError int
 
+// Error tells the status with its name.
 func (e StatusError) Error() string {
 	return fmt.Sprintf("answer %d %s", int(e), http.StatusText(int(e)))
 }
@@ -200,9 +202,9 @@ func (n *NGINX) Answers(upstream string, expected int) ([]string, error) {
 
 // AwaitAnswers waits until exactly the given ids answer a site; none means that
 // NGINX itself answers that it has no server.
-func (n *NGINX) AwaitAnswers(upstream string, limit time.Duration, ids ...string) error {
+func (n *NGINX) AwaitAnswers(ctx context.Context, upstream string, limit time.Duration, ids ...string) error {
 	slices.Sort(ids)
-	return Until(limit, func() error {
+	return Until(ctx, limit, func() error {
 		got, err := n.Answers(upstream, len(ids))
 		if len(ids) == 0 && errors.Is(err, StatusError(http.StatusBadGateway)) {
 			return nil

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (p Program) Command(args ...string) (*exec.Cmd, error) {
 
 // Start writes the configuration and starts the daemon with it; it waits until the
 // API listens, which is before the tasks ran.
-func (p Program) Start(config string) (*Patchbay, error) {
+func (p Program) Start(ctx context.Context, config string) (*Patchbay, error) {
 	file := filepath.Join(p.Dir, "patchbay.hcl")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		return nil, fmt.Errorf("write configuration: %w", err)
@@ -53,7 +54,7 @@ func (p Program) Start(config string) (*Patchbay, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest, err := process.waitOutput("api listened: address=", 30*time.Second)
+	rest, err := process.waitOutput(ctx, "api listened: address=", 30*time.Second)
 	if err != nil {
 		process.Kill()
 		return nil, err
@@ -64,18 +65,11 @@ func (p Program) Start(config string) (*Patchbay, error) {
 
 // Run is the record of a run, as the API shows it.
 type Run struct {
-	ID      string `json:"id"`
-	Trigger string `json:"trigger"`
-	Causes  []struct {
-		Service  string `json:"service"`
-		Instance string `json:"instance"`
-		What     string `json:"what"`
-		From     string `json:"from"`
-		To       string `json:"to"`
-		Check    string `json:"check"`
-	} `json:"causes"`
-	Phase string `json:"phase"`
-	Plan  struct {
+	ID      string  `json:"id"`
+	Trigger string  `json:"trigger"`
+	Causes  []Cause `json:"causes"`
+	Phase   string  `json:"phase"`
+	Plan    struct {
 		Changes []Change `json:"changes"`
 	} `json:"plan"`
 	Findings []Finding `json:"findings"`
@@ -87,6 +81,16 @@ type Run struct {
 	Started time.Time                `json:"started"`
 	Updated time.Time                `json:"updated"`
 	Took    map[string]time.Duration `json:"took"`
+}
+
+// Cause is one change in Consul that led to a run.
+type Cause struct {
+	Service  string `json:"service"`
+	Instance string `json:"instance"`
+	What     string `json:"what"`
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Check    string `json:"check"`
 }
 
 // Change is what a run did or would do to one object.
@@ -142,14 +146,14 @@ func (p *Patchbay) State(task string) (TaskState, error) {
 }
 
 // AwaitReady waits until the first pass is done and Consul answers.
-func (p *Patchbay) AwaitReady(limit time.Duration) error {
-	return Until(limit, func() error { return p.Get("/v1/health/ready", nil) })
+func (p *Patchbay) AwaitReady(ctx context.Context, limit time.Duration) error {
+	return Until(ctx, limit, func() error { return p.Get("/v1/health/ready", nil) })
 }
 
 // AwaitRun waits until a task's newest run is as asked.
-func (p *Patchbay) AwaitRun(task string, limit time.Duration, ok func(Run) bool) (Run, error) {
+func (p *Patchbay) AwaitRun(ctx context.Context, task string, limit time.Duration, ok func(Run) bool) (Run, error) {
 	var newest Run
-	err := Until(limit, func() error {
+	err := Until(ctx, limit, func() error {
 		if p.Exited() {
 			return final{errors.New("Patchbay exited")}
 		}
@@ -170,8 +174,8 @@ func (p *Patchbay) AwaitRun(task string, limit time.Duration, ok func(Run) bool)
 }
 
 // AwaitPhase waits until a task's newest run is in a phase.
-func (p *Patchbay) AwaitPhase(task, phase string, limit time.Duration) (Run, error) {
-	return p.AwaitRun(task, limit, func(r Run) bool { return r.Phase == phase })
+func (p *Patchbay) AwaitPhase(ctx context.Context, task, phase string, limit time.Duration) (Run, error) {
+	return p.AwaitRun(ctx, task, limit, func(r Run) bool { return r.Phase == phase })
 }
 
 // Get decodes the answer of a path of the API; into nil reads the status alone.

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -116,14 +117,14 @@ func (p *Process) Output() string {
 }
 
 // AwaitLog waits until the process printed a line with the text.
-func (p *Process) AwaitLog(text string, limit time.Duration) error {
-	_, err := p.waitOutput(text, limit)
+func (p *Process) AwaitLog(ctx context.Context, text string, limit time.Duration) error {
+	_, err := p.waitOutput(ctx, text, limit)
 	return err
 }
 
 // waitOutput waits until an output line has the text and gives what follows it on the line.
-func (p *Process) waitOutput(text string, limit time.Duration) (rest string, err error) {
-	err = Until(limit, func() error {
+func (p *Process) waitOutput(ctx context.Context, text string, limit time.Duration) (rest string, err error) {
+	err = Until(ctx, limit, func() error {
 		if _, after, ok := strings.Cut(p.Output(), text); ok {
 			if line, _, whole := strings.Cut(after, "\n"); whole {
 				rest = line

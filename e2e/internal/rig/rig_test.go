@@ -13,12 +13,12 @@ import (
 
 func TestTheServersStartServeAndRestart(t *testing.T) {
 	dir := t.TempDir()
-	c, err := NewConsul(filepath.Join(dir, "consul"), false)
+	c, err := NewConsul(t.Context(), filepath.Join(dir, "consul"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { c.Kill() }()
-	n, err := StartNGINX(filepath.Join(dir, "nginx"), Site{"web", "web.conf"})
+	n, err := StartNGINX(t.Context(), filepath.Join(dir, "nginx"), Site{"web", "web.conf"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestTheServersStartServeAndRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := n.AwaitAnswers("web", time.Second); err != nil {
+	if err := n.AwaitAnswers(t.Context(), "web", time.Second); err != nil {
 		t.Errorf("a site without servers: %v", err)
 	}
 	upstream := fmt.Sprintf("upstream web { server %s; }\n", b.Addr())
@@ -40,7 +40,7 @@ func TestTheServersStartServeAndRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.Signal(syscall.SIGHUP)
-	if err := n.AwaitAnswers("web", 30*time.Second, "web-1"); err != nil {
+	if err := n.AwaitAnswers(t.Context(), "web", 30*time.Second, "web-1"); err != nil {
 		t.Error(err)
 	}
 	if err := c.RegisterProbed("web-1", "web", b); err != nil {
@@ -49,18 +49,18 @@ func TestTheServersStartServeAndRestart(t *testing.T) {
 	if err := c.Stop(30 * time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Start(); err != nil {
+	if err := c.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	passing := func(e []*api.ServiceEntry) bool {
 		return len(e) == 1 && e[0].Checks.AggregatedStatus() == api.HealthPassing
 	}
-	if _, err := c.AwaitService("web", 30*time.Second, passing); err != nil {
+	if _, err := c.AwaitService(t.Context(), "web", 30*time.Second, passing); err != nil {
 		t.Errorf("the restarted Consul lost an instance: %v", err)
 	}
 	b.SetSick(true)
 	critical := func(e []*api.ServiceEntry) bool { return len(e) == 1 && !passing(e) }
-	if _, err := c.AwaitService("web", 30*time.Second, critical); err != nil {
+	if _, err := c.AwaitService(t.Context(), "web", 30*time.Second, critical); err != nil {
 		t.Errorf("a sick backend: %v", err)
 	}
 }

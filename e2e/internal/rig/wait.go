@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -18,9 +19,9 @@ func (f final) Unwrap() error { return f.error }
 // Final marks an error that waiting longer cannot mend: [Until] gives up.
 func Final(err error) error { return final{err} }
 
-// Until tries a condition until it gives nil or the limit is over, and gives the
-// last error then.
-func Until(limit time.Duration, condition func() error) error {
+// Until tries a condition until it gives nil, the limit is over or ctx ends, and
+// gives the last error then.
+func Until(ctx context.Context, limit time.Duration, condition func() error) error {
 	deadline := time.Now().Add(limit)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -35,6 +36,10 @@ func Until(limit time.Duration, condition func() error) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("not within %s: %w", limit, err)
 		}
-		<-tick.C
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		}
 	}
 }
