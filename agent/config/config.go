@@ -58,6 +58,9 @@ type Consul struct {
 	Auth      Auth
 	TLS       TLS
 	Transport Transport
+	// Namespace and Partition are the agent's own unless CONSUL_NAMESPACE and
+	// CONSUL_PARTITION, which Consul's client library reads too, say otherwise.
+	Namespace, Partition string
 	// KVPath is the base of the default backend path.
 	KVPath string
 	// MaxPolls is the most blocking queries open at once over plain HTTP.
@@ -71,7 +74,7 @@ type Auth struct {
 	Password tasks.Secret
 }
 
-// TLS is how to verify a server and who to be.
+// TLS is how to verify a server and who to be; the paths are absolute.
 type TLS struct {
 	Enabled                               bool
 	Verify                                bool
@@ -87,10 +90,10 @@ type Transport struct {
 
 // Driver is how to run Terraform.
 type Driver struct {
-	// Binary is a name or path of terraform or tofu; "" searches PATH for
-	// terraform, then tofu.
+	// Binary is a name or absolute path of terraform or tofu; "" searches PATH
+	// for terraform, then tofu.
 	Binary string
-	// Path is a directory whose terraform is used; CTS's setting.
+	// Path is the absolute directory whose terraform is used; "" searches PATH.
 	Path string
 	// Version is the wanted version; another one found is used with a warning.
 	Version string

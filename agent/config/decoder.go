@@ -1,0 +1,160 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// decoder lays the merged tree over the defaults.
+type decoder struct {
+	Options
+	*report
+	cfg Config
+}
+
+func newDecoder(o Options, r *report) *decoder {
+	if o.Env == nil {
+		o.Env = func(string) string { return "" }
+	}
+	if o.Builtin == nil {
+		o.Builtin = func(string) bool { return false }
+	}
+	return &decoder{Options: o, report: r}
+}
+
+// setter decodes one field.
+type setter func(f field)
+
+// many are the names that may stand more than once in one block.
+var many = map[string]bool{"task": true, "terraform_provider": true, "module_input": true}
+
+// block decodes an object whose names are known. path is where it stands, such as
+// task[0].buffer_period.
+func (d *decoder) block(n node, path string, known map[string]setter) {
+	seen := map[string]field{}
+	for _, f := range n.fields {
+		name := strings.ToLower(f.name)
+		set, ok := known[name]
+		switch {
+		case f.label:
+			d.problem(f.pos, "remove the label", "%s takes no label here", describe(path))
+			d.block(f.value.block(), path, known)
+			continue
+		case !ok:
+			d.unknown(f, path, slices.Sorted(maps.Keys(known)))
+			continue
+		}
+		if first, twice := seen[name]; twice && !many[name] {
+			d.twice(first, f)
+		}
+		seen[name] = f
+		set(f)
+	}
+}
+
+func (d *decoder) twice(first, f field) {
+	if f.value.scalar() {
+		d.warn(f.pos, "%s is set twice; the last one counts", f.name)
+		return
+	}
+	d.problem(f.pos, "put both into the one at "+first.pos.String(), "only one '%s' block can be configured", strings.ToLower(f.name))
+}
+
+// nested gives a setter for a block within a block.
+func (d *decoder) nested(path string, known map[string]setter) setter {
+	return func(f field) {
+		if n, ok := d.object(f); ok {
+			d.block(n, join(path, strings.ToLower(f.name)), known)
+		}
+	}
+}
+
+// object gives the one object that f must be.
+func (d *decoder) object(f field) (node, bool) {
+	list, ok := f.value.objects()
+	switch {
+	case !ok || len(list) == 0:
+		d.problem(f.pos, "write "+f.name+" { … }", "%s must be a block, not %s", f.name, f.value.kind)
+		return node{}, false
+	case len(list) > 1:
+		d.problem(list[1].pos, "put all into one", "only one '%s' block can be configured", strings.ToLower(f.name))
+		return node{}, false
+	}
+	return list[0], true
+}
+
+// labelled is a block with the label that says its type or name.
+type labelled struct {
+	label string
+	pos   Position
+	body  node
+}
+
+// labels gives the blocks of f, each with its one label; what has none is told.
+// wants shows how it is written.
+func (d *decoder) labels(f field, wants string) (out []labelled) {
+	list, ok := f.value.objects()
+	if !ok || len(list) == 0 {
+		d.problem(f.pos, "write "+wants, "%s must be a block, not %s", f.name, f.value.kind)
+		return nil
+	}
+	for _, n := range list {
+		if len(n.fields) == 0 || n.style == styleBlock && !n.fields[0].label {
+			d.problem(n.pos, "write "+wants, "%s needs a label", f.name)
+			continue
+		}
+		for _, l := range n.fields {
+			bodies, ok := l.value.objects()
+			if !ok {
+				d.problem(l.pos, "write "+wants, "%s %q must be a block, not %s", f.name, l.name, l.value.kind)
+			}
+			for _, body := range bodies {
+				out = append(out, labelled{label: l.name, pos: labelPos(f, l), body: body})
+			}
+		}
+	}
+	return out
+}
+
+// labelPos is where a labelled block begins: at its keyword in HCL, at its label
+// in JSON, which may have many under one keyword.
+func labelPos(f, l field) Position {
+	if l.label {
+		return f.pos
+	}
+	return l.pos
+}
+
+// unknown reports a name that the block at path does not have.
+func (d *decoder) unknown(f field, path string, known []string) {
+	name := strings.ToLower(f.name)
+	context := join(indices.ReplaceAllString(path, ""), name)
+	if what, ok := notYet[context]; ok {
+		d.problem(f.pos, "remove it; "+what, "'%s' is not supported yet", f.name)
+		return
+	}
+	hint := "known here are " + strings.Join(known, ", ")
+	if near := nearest(name, known); near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	if h, ok := instead[context]; ok {
+		hint = h
+	}
+	if strings.Contains(path, ".condition.") || strings.Contains(path, ".module_input.") {
+		d.problem(f.pos, hint, "invalid keys: %s", f.name)
+		return
+	}
+	d.problem(f.pos, hint, "'%s' has invalid keys: %s", f.pos.File, join(path, f.name))
+}
+
+var indices = regexp.MustCompile(`\[\d+\]`)
+
+func describe(path string) string {
+	if path == "" {
+		return "the file"
+	}
+	return path
+}

@@ -1,0 +1,109 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"patchbay/tasks"
+
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+const writeProvider = `terraform_provider "<name>" { … }`
+
+// providers decodes one terraform_provider block, or several where JSON puts them
+// into one object.
+func (d *decoder) providers(f field) {
+	for _, b := range d.labels(f, writeProvider) {
+		if !hclsyntax.ValidIdentifier(b.label) {
+			d.problem(b.pos, "use letters, digits, _ and -", "%q is not a provider's name", b.label)
+			continue
+		}
+		if len(b.body.fields) > 0 && b.body.fields[0].label {
+			d.problem(b.pos, "write "+writeProvider, "terraform_provider takes exactly one label")
+			continue
+		}
+		p := d.provider(b)
+		if slices.ContainsFunc(d.cfg.Providers, func(q tasks.Provider) bool { return q.ID() == p.ID() }) {
+			d.problem(b.pos, "give one of them another alias", "duplicate provider configuration: %s", p.ID())
+			continue
+		}
+		d.cfg.Providers = append(d.cfg.Providers, p)
+	}
+}
+
+func (d *decoder) provider(b labelled) tasks.Provider {
+	p := tasks.Provider{Name: b.label}
+	var arguments []field
+	for _, f := range b.body.fields {
+		switch strings.ToLower(f.name) {
+		case "alias":
+			d.alias(&p.Alias, f)
+		case "task_env":
+			d.taskEnv(&p, f)
+		case "auto_commit":
+			d.unknown(f, "terraform_provider", nil)
+		default:
+			if d.isStatic(f.value) {
+				arguments = append(arguments, f)
+			}
+		}
+	}
+	// A block is a tuple of one. In JSON an object here counts as a block, as in
+	// CTS; deeper ones are values.
+	p.Arguments = tasks.NewSecretValue(cty.ObjectVal(gather(arguments, d.report, func(f field) (cty.Value, bool) {
+		return nestedValue(f.value, d.report), f.value.kind == kindObject && f.value.style != styleValue
+	})))
+	return p
+}
+
+// nestedValue is value, except that a block inside a block is a tuple too.
+func nestedValue(n node, r *report) cty.Value {
+	if n.kind != kindObject {
+		return n.value(r)
+	}
+	return cty.ObjectVal(gather(n.fields, r, func(f field) (cty.Value, bool) {
+		return nestedValue(f.value, r), f.value.kind == kindObject && f.value.style == styleBlock
+	}))
+}
+
+func (d *decoder) alias(dst *string, f field) {
+	s, ok := d.text(f)
+	if ok && !hclsyntax.ValidIdentifier(s) {
+		d.problem(f.value.pos, "use letters, digits, _ and -", "alias is not a name that Terraform allows")
+		return
+	}
+	*dst = s
+}
+
+func (d *decoder) taskEnv(p *tasks.Provider, f field) {
+	p.Env = map[string]tasks.Secret{}
+	if !d.isStatic(f.value) {
+		return
+	}
+	d.pairs(f, func(name string, entry field, text string) {
+		if name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(text, 0) {
+			d.problem(entry.pos, "use letters, digits and _", "not an environment variable")
+			return
+		}
+		p.Env[name] = tasks.NewSecret(text)
+	})
+}
+
+// isStatic reports template calls, which would otherwise reach a device as a
+// password.
+func (d *decoder) isStatic(n node) bool {
+	if n.kind == kindString && dynamic.MatchString(n.text) {
+		d.problem(n.pos, "write the value itself", "dynamic configuration using template syntax is not supported yet")
+		return false
+	}
+	ok := true
+	for _, item := range n.list {
+		ok = d.isStatic(item) && ok
+	}
+	for _, f := range n.fields {
+		ok = d.isStatic(f.value) && ok
+	}
+	return ok
+}
