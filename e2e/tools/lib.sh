@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Shell functions shared by the scripts beside this file. POSIX sh; source it.
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)

@@ -2,6 +2,7 @@
 # Checks format, vet, staticcheck, module files, Terraform files and scripts; says
 # everything that is wrong and fails then. In CI nothing may be left out.
 set -eu
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 cd "$root"
 need go
@@ -45,7 +46,7 @@ tidy() {
 scripts() {
 	git ls-files -z --cached --others --exclude-standard -- '*.sh' .ci/run | xargs -0 -n1 sh -n || return
 	! command -v shellcheck >/dev/null 2>&1 ||
-		git ls-files -z --cached --others --exclude-standard -- '*.sh' .ci/run | xargs -0 shellcheck -x -e SC1091
+		git ls-files -z --cached --others --exclude-standard -- '*.sh' .ci/run | xargs -0 shellcheck -x -S warning
 }
 
 check gofmt formatted

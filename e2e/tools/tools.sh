@@ -4,6 +4,7 @@
 # Terraform takes the hashicorp/local provider from.
 # Usage: tools.sh [consul] [terraform] [nginx] [local] [cc]; all of them by default.
 set -eu
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
 unset TF_CLI_CONFIG_FILE TF_CLI_ARGS
 export CHECKPOINT_DISABLE=1
@@ -15,7 +16,7 @@ pinned() { # pinned DIR MODULE: its version in that go.mod
 link() { # link TARGET NAME
 	mkdir -p "$tools/bin"
 	ln -sfn "$1" "$tools/bin/$2"
-	say "$2: $1 ($("$1" ${3:-version} 2>&1 | sed -n '1s/^[^0-9]*//p'))"
+	say "$2: $1 ($("$1" "${3:-version}" 2>&1 | sed -n '1s/^[^0-9]*//p'))"
 }
 
 build() { # build NAME ABOUT DIR PACKAGE OUTPUT: from the module of its own in DIR
