@@ -17,7 +17,7 @@ import (
 
 // Bounds of what Baseline reads: 5,000 instances take about 4 MB and five levels.
 const (
-	maxBaselineBytes = 256 << 20
+	maxBaselineBytes = 32 << 20
 	maxBaselineDepth = 32
 )
 

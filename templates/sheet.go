@@ -17,7 +17,9 @@ type sheet struct {
 	out    *bytes.Buffer
 	tokens []hclwrite.Token
 	ptrs   hclwrite.Tokens
-	depth  int
+	// bytes hold the text of the tokens, so that each does not need its own.
+	bytes []byte
+	depth int
 	// row are the assignments so far whose signs are to stand in one column.
 	row []assignment
 	// widest is the widest key in row, in columns.
@@ -44,11 +46,14 @@ func (s *sheet) flush() {
 	}
 	// A bytes.Buffer returns no error.
 	_, _ = s.ptrs.WriteTo(s.out)
-	s.tokens = s.tokens[:0]
+	s.tokens, s.bytes = s.tokens[:0], s.bytes[:0]
 }
 
 func (s *sheet) add(ty hclsyntax.TokenType, text string, spaces int) {
-	s.tokens = append(s.tokens, hclwrite.Token{Type: ty, Bytes: []byte(text), SpacesBefore: spaces})
+	// Growing may move bytes; tokens made before keep the array that they know.
+	start := len(s.bytes)
+	s.bytes = append(s.bytes, text...)
+	s.tokens = append(s.tokens, hclwrite.Token{Type: ty, Bytes: s.bytes[start:len(s.bytes):len(s.bytes)], SpacesBefore: spaces})
 }
 
 func (s *sheet) newline() { s.add(hclsyntax.TokenNewline, "\n", 0) }
