@@ -1,0 +1,149 @@
+package terraform
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"patchbay/tasks"
+)
+
+const (
+	// maxFields bounds the fields of a change, maxFieldText their texts in runes.
+	maxFields    = 200
+	maxFieldText = 200
+	// commonShown is how much of a common beginning is left, in bytes.
+	commonShown = 40
+
+	sensitiveText = "<sensitive>"
+	unknownText   = "(known after apply)"
+)
+
+// newPlan makes the plan of objects and root outputs.
+func newPlan(objects, outputs []object, scrub scrubber) (tasks.Plan, error) {
+	byAddress := func(a, b object) int {
+		return strings.Compare(a.address+"\x00"+a.deposed, b.address+"\x00"+b.deposed)
+	}
+	slices.SortFunc(objects, byAddress)
+	slices.SortFunc(outputs, byAddress)
+	hide := sensitiveTexts(append(slices.Clone(objects), outputs...))
+	plan := tasks.Plan{Outputs: len(outputs) > 0}
+	for _, o := range objects {
+		action, err := actionOf(o)
+		if err != nil {
+			return tasks.Plan{}, err
+		}
+		c := tasks.Change{Address: o.address, Type: o.typ, Provider: o.provider, Action: action}
+		if o.deposed != "" {
+			c.Address += " (deposed object " + o.deposed + ")"
+		}
+		c.Fields = fieldsOf(o, func(l leaf) string { return display(l, hide, scrub) })
+		plan.Changes = append(plan.Changes, c)
+	}
+	plan.Digest = digestOf(append(slices.Clone(objects), outputs...))
+	return plan, nil
+}
+
+// sensitiveTexts are all sensitive strings of a plan. A computed attribute may
+// repeat one without being marked: terraform_data's output does.
+func sensitiveTexts(objects []object) map[string]bool {
+	out := map[string]bool{}
+	for _, o := range objects {
+		for _, side := range []map[string]leaf{o.before, o.after} {
+			for _, l := range side {
+				if l.sensitive && (l.kind == 's' || l.kind == 'n') && l.text != "" {
+					out[l.text] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// fieldsOf lists the attributes that differ, in the order of path.
+func fieldsOf(o object, show func(leaf) string) (out []tasks.Field) {
+	add := func(path, before, after string) {
+		if before == "" && after == "" {
+			return // absent and null
+		}
+		before, after = fromDifference(before, after)
+		out = append(out, tasks.Field{Path: short(path), Before: short(before), After: short(after)})
+	}
+	if o.previous != "" {
+		add("(address)", o.previous, o.address)
+	}
+	if o.importing != "" {
+		add("(import)", "", o.importing)
+	}
+	paths := map[string]leaf{}
+	maps.Copy(paths, o.before)
+	maps.Copy(paths, o.after)
+	for _, p := range slices.Sorted(maps.Keys(paths)) {
+		before, after := o.before[p], o.after[p]
+		if before == after {
+			continue
+		}
+		add(p, show(before), show(after))
+		if len(out) >= maxFields {
+			return append(out, tasks.Field{Path: "…", After: fmt.Sprintf("only the first %d attributes are shown", maxFields)})
+		}
+	}
+	return out
+}
+
+// display is a leaf as a person may read it, in full length; "" for null and for
+// none. What hides a secret must come before anything that cuts.
+func display(l leaf, hide map[string]bool, scrub scrubber) string {
+	switch {
+	case l.sensitive || hide[l.text]:
+		return sensitiveText
+	case l.kind == 'u':
+		return unknownText
+	case l.kind == '{':
+		return "{}"
+	case l.kind == '[':
+		return "[]"
+	}
+	for s := range hide {
+		if len(s) >= minSecret && strings.Contains(l.text, s) {
+			return sensitiveText
+		}
+	}
+	return scrub.text(l.text)
+}
+
+// fromDifference leaves out what long texts have in common at their beginning, so
+// that what is shown of them differs.
+func fromDifference(a, b string) (string, string) {
+	if len(a) <= maxFieldText && len(b) <= maxFieldText || a == "" || b == "" {
+		return a, b
+	}
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	n -= commonShown
+	for n > 0 && !utf8.RuneStart(a[n]) {
+		n--
+	}
+	if n <= 0 {
+		return a, b
+	}
+	return "…" + a[n:], "…" + b[n:]
+}
+
+// short bounds a text and escapes what could act on a terminal.
+func short(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' && r != '\t' }) {
+		q := strconv.Quote(s)
+		s = q[1 : len(q)-1]
+	}
+	if utf8.RuneCountInString(s) <= maxFieldText {
+		return s
+	}
+	return string([]rune(s)[:maxFieldText-1]) + "…"
+}

@@ -1,0 +1,66 @@
+package terraform
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	tfjson "github.com/hashicorp/terraform-json"
+)
+
+// fromShow reads what terraform show tells of a saved plan. The numbers of p must
+// be [json.Number].
+func fromShow(p *tfjson.Plan) (objects, outputs []object, err error) {
+	for _, rc := range p.ResourceChanges {
+		if rc == nil || rc.Change == nil {
+			return nil, nil, errors.New("read plan: a change is missing in the output of show")
+		}
+		o := objectOf(rc.Change)
+		o.address, o.deposed, o.typ, o.provider = rc.Address, rc.DeposedKey, rc.Type, rc.ProviderName
+		if rc.PreviousAddress != rc.Address {
+			o.previous = rc.PreviousAddress
+		}
+		// Data sources are dropped from the state without touching anything.
+		dropped := rc.Mode == tfjson.DataResourceMode && rc.Change.Actions.Delete()
+		if !dropped && (o.actions != "no-op" || o.previous != "" || o.importing != "") {
+			objects = append(objects, o)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.OutputChanges)) {
+		c := p.OutputChanges[name]
+		if c == nil || c.Actions.NoOp() {
+			continue
+		}
+		o := objectOf(c)
+		o.address, o.typ = "output."+name, "output"
+		outputs = append(outputs, o)
+	}
+	// Actions of providers beside resources (Terraform 1.14) are judged by address.
+	for _, a := range p.ActionInvocations {
+		if a == nil {
+			continue
+		}
+		o := object{address: a.Address, typ: a.Type, provider: a.ProviderName, actions: "update"}
+		o.after = flatten(withUnknown(a.ConfigValues, a.ConfigUnknown), truths(a.ConfigSensitive))
+		objects = append(objects, o)
+	}
+	return objects, outputs, nil
+}
+
+func objectOf(c *tfjson.Change) object {
+	var actions []string
+	for _, a := range c.Actions {
+		actions = append(actions, string(a))
+	}
+	o := object{
+		actions: strings.Join(actions, ","),
+		before:  flatten(c.Before, truths(c.BeforeSensitive)),
+		after:   flatten(withUnknown(c.After, c.AfterUnknown), truths(c.AfterSensitive)),
+	}
+	if c.Importing != nil {
+		o.importing = cmp.Or(c.Importing.ID, "by identity")
+	}
+	return o
+}
