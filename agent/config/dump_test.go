@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"testing"
 
 	"patchbay/tasks"
 
@@ -18,7 +17,7 @@ import (
 
 // dump gives a configuration as sorted lines of path = value. Secrets are hidden
 // unless reveal is true; of a provider's arguments then only the type is shown.
-func dump(t testing.TB, cfg Config, reveal bool) []string {
+func dump(t failer, cfg Config, reveal bool) []string {
 	t.Helper()
 	text, err := json.Marshal(cfg)
 	if err != nil {
@@ -61,7 +60,7 @@ func hidden(env map[string]tasks.Secret, reveal bool) map[string]any {
 	return out
 }
 
-func values(t testing.TB, m map[string]cty.Value) map[string]any {
+func values(t failer, m map[string]cty.Value) map[string]any {
 	t.Helper()
 	out := map[string]any{}
 	for k, v := range m {
@@ -99,4 +98,10 @@ func flatten(path string, v any, lines *[]string) {
 	default:
 		*lines = append(*lines, fmt.Sprintf("%s = %v", path, v))
 	}
+}
+
+// failer is what dump needs of a test, of testing or of rapid.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
 }

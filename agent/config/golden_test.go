@@ -23,11 +23,7 @@ const secretText = "hunter2"
 // env and paths, when present, are the environment and the paths to read; without
 // paths it is the directory conf.
 func TestGoldenConfigurations(t *testing.T) {
-	cases, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(cases) < 20 {
-		t.Fatalf("%d cases, %v", len(cases), err)
-	}
-	for _, name := range cases {
+	for _, name := range goldenCases(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
 			archive, err := txtar.ParseFile(name)
 			if err != nil {
@@ -53,6 +49,15 @@ func TestGoldenConfigurations(t *testing.T) {
 			}
 		})
 	}
+}
+
+func goldenCases(t testing.TB) []string {
+	t.Helper()
+	cases, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(cases) < 20 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	return cases
 }
 
 // loadCase writes the files of a case into a new directory, loads them and gives
