@@ -112,10 +112,10 @@ func (a *api) mux() http.Handler {
 		mux.Handle("GET /metrics", a.Metrics)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch p := r.URL.Path; {
+		switch p := path.Clean("/" + r.URL.Path); {
 		case r.Method == http.MethodOptions:
 			w.WriteHeader(http.StatusOK)
-		case p != "/" && strings.TrimSuffix(p, "/") != path.Clean(p):
+		case r.URL.Path != p && (r.URL.Path != p+"/" || p == "/"):
 			http.NotFound(w, r) // the mux would redirect to another path
 		default:
 			mux.ServeHTTP(w, r)
@@ -140,6 +140,7 @@ func (r route) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	slices.Sort(allowed)
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	x.old = true // the contract's 405 has no request_id anywhere
 	x.fail(http.StatusMethodNotAllowed, "'%s' in an unsupported method. The %s API currently supports the method(s): '%s'",
 		req.Method, r.api, strings.Join(allowed, "', '"))
 }

@@ -50,7 +50,7 @@ func (x exchange) name() string { return x.r.PathValue("name") }
 
 // unknownTask writes the contract's 404.
 func (x exchange) unknownTask() {
-	x.fail(http.StatusNotFound, "a task with name '%s' does not exist or has not been initialized yet", x.name())
+	x.fail(http.StatusNotFound, "a task with name '%s' does not exist or has not been initialized yet", clip(x.name()))
 }
 
 // recorder remembers the status of an answer.

@@ -61,7 +61,7 @@ func (a *api) run(x exchange) {
 	id := x.r.PathValue("id")
 	n := slices.IndexFunc(runs, func(r tasks.Run) bool { return r.ID == id })
 	if n < 0 {
-		x.fail(http.StatusNotFound, "task '%s' has no run '%s': it never had, or it is too old to be kept", x.name(), id)
+		x.fail(http.StatusNotFound, "task '%s' has no run '%s': it never had, or it is too old to be kept", clip(x.name()), clip(id))
 		return
 	}
 	x.answer(http.StatusOK, OneRun{RequestID: x.id(), Run: runs[n]})
