@@ -1,0 +1,130 @@
+package consul
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"patchbay/tasks/catalog"
+)
+
+// settle takes an answer in: as the new good view, or, where it lost so much that
+// it must be confirmed, after consistent reads agreed. A read that disagrees is
+// judged in its place.
+func (p *poll) settle(ctx context.Context, got answer) error {
+	for {
+		got.view.Epoch = p.cursor.epoch
+		switch {
+		case p.good == nil:
+			return p.first(got)
+		case got.view.Digest == p.good.Digest:
+			p.refresh(got)
+			return nil
+		}
+		doubt := catalog.Judge(p.good, got.view, nil)
+		if doubt.Reason == "" {
+			p.accept(got)
+			return nil
+		}
+		p.client.log.Warn("answer was doubted", "query", p.query.String(), "reason", doubt.Reason)
+		if !p.stuck {
+			p.publish(catalog.Suspicious, nil, doubt.Reason)
+		}
+		newest, agreed, err := p.confirm(ctx, got.view)
+		p.cursor = p.cursor.afresh()
+		if err != nil {
+			p.stuck = true
+			return fmt.Errorf("confirm that %s: %w", doubt.Reason, err)
+		}
+		if agreed {
+			p.accept(newest)
+			return nil
+		}
+		p.client.log.Warn("answer was contradicted by a consistent read", "query", p.query.String(), "reason", doubt.Reason)
+		got = newest
+	}
+}
+
+var errHidden = errors.New("Consul hides results from the token; " +
+	"the answer was not taken; give the token service:read on the service and node:read on its nodes")
+
+var errAnonymous = errors.New("no token is configured and Consul denies by default, so it may hide anything without a word; " +
+	"the answer was not taken; configure a token with service:read and node:read")
+
+// first takes the first answer, with which nothing can be compared. An empty one
+// of which Consul says that results are hidden tells nothing.
+func (p *poll) first(got answer) error {
+	if got.hidden && len(got.view.Instances)+len(got.view.Names) == 0 {
+		return fmt.Errorf("read %s: %w", p.query, errHidden)
+	}
+	p.accept(got)
+	return nil
+}
+
+func (p *poll) accept(got answer) {
+	if got.hidden {
+		got.view.Verdict.Evidence = append(got.view.Verdict.Evidence, "Consul hides some results from the token")
+	}
+	p.good, p.stuck = got.view, false
+	p.client.hub.publish(p.entry, p.good, nil)
+}
+
+// refresh takes an answer of equal content. The view keeps its history, and its
+// epoch too: the first change after the index went backwards must meet the old one.
+func (p *poll) refresh(got answer) {
+	v := got.view
+	v.Departures, v.Verdict, v.Epoch = p.good.Departures, p.good.Verdict, p.good.Epoch
+	p.good, p.stuck = v, false
+	p.client.hub.publish(p.entry, v, nil)
+}
+
+// confirm makes the reads that the doubt asks for. agreed is true when all of
+// them agree with doubted; newest is the last one made.
+func (p *poll) confirm(ctx context.Context, doubted *catalog.View) (newest answer, agreed bool, err error) {
+	fates := p.fates(ctx, doubted)
+	doubt := catalog.Judge(p.good, doubted, fates.dead())
+	before := doubted
+	for range doubt.Reads {
+		if err := sleep(ctx, doubt.Spacing); err != nil {
+			return newest, false, err
+		}
+		if newest, err = p.client.plain(ctx, p.query, true); err != nil {
+			return newest, false, err
+		}
+		if err := p.believe(newest); err != nil {
+			return newest, false, err
+		}
+		newest.view.Epoch = p.cursor.epoch
+		// A read that agrees and lost much more is a new shrink to be doubted.
+		if !catalog.Confirms(p.good, doubted, newest.view) || differs(before, newest.view) {
+			return newest, false, nil
+		}
+		before = newest.view
+	}
+	v := newest.view
+	v.Verdict.Confirmed = doubt.Reads
+	v.Verdict.Evidence = []string{doubt.Reason, fmt.Sprintf("%d consistent reads %s apart agreed", doubt.Reads, doubt.Spacing)}
+	// Asked again, because a node may have died between the reads.
+	fates = p.fates(ctx, v)
+	lost, _ := catalog.Lost(p.good, v)
+	for _, i := range lost {
+		v.Departures = append(v.Departures, catalog.Departure{Member: i.Member(), Cause: fates[i.Node.Name].cause()})
+	}
+	return newest, true, nil
+}
+
+func differs(before, now *catalog.View) bool { return catalog.Judge(before, now, nil).Reason != "" }
+
+// believe refuses a confirming read that a lack of rights may have emptied. A
+// list of names that lacked some from the start proves nothing by lacking some:
+// what left it is judged by the health of each service.
+func (p *poll) believe(read answer) error {
+	usual := p.query.Kind == catalog.ServiceNames && p.hidden
+	switch {
+	case read.hidden && !usual:
+		return errHidden
+	case read.denied:
+		return errAnonymous
+	}
+	return nil
+}
