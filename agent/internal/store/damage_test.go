@@ -14,6 +14,7 @@ import (
 func filled(t *testing.T, dir string) string {
 	t.Helper()
 	s := open(t, dir, Keep{Runs: 99})
+	s.db.NoSync = true
 	for n := range 60 {
 		r := run("web", n)
 		r.Module = strings.Repeat("m", 500)
