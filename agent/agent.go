@@ -1,0 +1,114 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"patchbay/agent/config"
+	"patchbay/agent/internal/httpapi"
+	"patchbay/tasks"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options is what the daemon is started with.
+type Options struct {
+	Config config.Config
+	Log    hclog.Logger
+	// Version is Patchbay's own, for the log.
+	Version string
+	// Stop gives one value per signal: the first takes no more changes and lets
+	// an apply in flight finish, each further one shortens the wait by one step.
+	Stop <-chan struct{}
+}
+
+// Run runs the daemon until it is stopped. It returns nil after a clean stop,
+// [ErrKilled] when it was told not to wait, or why it could not start.
+func Run(ctx context.Context, opts Options) error {
+	p, err := open(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if err := p.lock(opts.Config); err != nil {
+		return err
+	}
+	e, err := p.engine(opts)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(opts.Config.API.Address, strconv.Itoa(opts.Config.Port)))
+	if err != nil {
+		return fmt.Errorf("listen for the HTTP API: %w", err)
+	}
+	if err := p.held.Announce(listener.Addr().String()); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	opts.Log.Info("api listened", "address", listener.Addr().String())
+	return serve(ctx, opts, p, e, listener)
+}
+
+// serve runs tasks, API and Consul until the stop ladder has been climbed.
+func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.Listener) error {
+	hard, interrupt := context.WithCancel(ctx)
+	defer interrupt()
+	soft, drain := context.WithCancel(hard)
+	defer drain()
+
+	// Consul and the API outlive the tasks: a stop can be watched.
+	around, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	var outer errgroup.Group
+	outer.Go(func() error { return p.consul.Run(around) })
+	outer.Go(func() error {
+		return httpapi.Serve(around, listener, httpapi.New(httpapi.Options{Reader: e, Operator: e, Prober: e,
+			Metrics: p.metrics.handler(), Log: opts.Log.Named("api")}))
+	})
+
+	ended, killed := make(chan struct{}), make(chan error, 1)
+	go func() {
+		killed <- ladder{soft: drain, hard: interrupt, grace: opts.Config.ShutdownGrace, log: opts.Log}.follow(opts.Stop, ended)
+	}()
+	finished := make(chan error, 1)
+	go func() { finished <- e.runAll(soft, hard, opts.Config.MaxParallelTasks) }()
+	select {
+	case err := <-finished:
+		close(ended)
+		leave()
+		return errors.Join(err, <-killed, outer.Wait())
+	case err := <-killed:
+		return err
+	}
+}
+
+// runAll runs all tasks and returns when everything they started has ended.
+func (e *engine) runAll(soft, hard context.Context, parallel int) error {
+	var group errgroup.Group
+	slots := newSlots(parallel, &group)
+	for _, r := range e.runners {
+		r.slots = slots
+	}
+	e.run(soft, hard, &group)
+	return group.Wait()
+}
+
+// interrupted marks the runs that an earlier process left under way.
+func interrupted(runs []tasks.Run, save func(tasks.Run) error, now time.Time) error {
+	for n, run := range runs {
+		if run.Phase.Ended() {
+			continue
+		}
+		run.Fail(now, errors.New("patchbay ended while the run was under way; the next run carries on"))
+		run.Phase, run.Updated = tasks.Interrupted, now
+		if err := save(run); err != nil {
+			return fmt.Errorf("record interrupted run: %w", err)
+		}
+		runs[n] = run
+	}
+	return nil
+}

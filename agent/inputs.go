@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"slices"
+	"strings"
+
+	"patchbay/agent/config"
+	"patchbay/tasks"
+	"patchbay/templates"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// requiredVersion is what the rendered root module asks of Terraform.
+const requiredVersion = ">= 0.13.0"
+
+// inputs makes what a task's root module is rendered from besides the task.
+func inputs(cfg config.Config) func(tasks.Task, tasks.Input) templates.Inputs {
+	env := backendEnv(cfg)
+	return func(t tasks.Task, in tasks.Input) templates.Inputs {
+		return templates.Inputs{Input: in, Providers: providersOf(t, cfg.Providers), RequiredVersion: requiredVersion,
+			RequiredProviders: cfg.Driver.RequiredProviders, Backend: cfg.Driver.Backend, Env: env}
+	}
+}
+
+// providersOf lists the blocks that the task names: the exact ID first, then a
+// block whose name alone matches; a name without block has no arguments.
+func providersOf(t tasks.Task, blocks []tasks.Provider) []tasks.Provider {
+	var out []tasks.Provider
+	for _, id := range t.Providers {
+		n := slices.IndexFunc(blocks, func(p tasks.Provider) bool { return p.ID() == id })
+		if n < 0 {
+			n = slices.IndexFunc(blocks, func(p tasks.Provider) bool { return p.Name == id })
+		}
+		if n >= 0 {
+			out = append(out, blocks[n])
+			continue
+		}
+		name, alias, _ := strings.Cut(id, ".")
+		out = append(out, tasks.Provider{Name: name, Alias: alias, Arguments: tasks.NewSecretValue(cty.EmptyObjectVal)})
+	}
+	return out
+}
+
+// backendEnv is how Terraform's consul backend gets its token and TLS settings:
+// by environment, never by a file or the command line.
+func backendEnv(cfg config.Config) map[string]tasks.Secret {
+	if cfg.Driver.Backend.Type != "consul" {
+		return nil
+	}
+	env := map[string]tasks.Secret{}
+	add := func(name, value string) {
+		if value != "" {
+			env[name] = tasks.NewSecret(value)
+		}
+	}
+	c := cfg.Consul
+	add("CONSUL_HTTP_ADDR", c.Address)
+	add("CONSUL_HTTP_TOKEN", c.Token.Reveal())
+	if c.Auth.Enabled {
+		add("CONSUL_HTTP_AUTH", c.Auth.Username+":"+c.Auth.Password.Reveal())
+	}
+	if c.TLS.Enabled {
+		add("CONSUL_CACERT", c.TLS.CACert)
+		add("CONSUL_CAPATH", c.TLS.CAPath)
+		add("CONSUL_CLIENT_CERT", c.TLS.Cert)
+		add("CONSUL_CLIENT_KEY", c.TLS.Key)
+		add("CONSUL_TLS_SERVER_NAME", c.TLS.ServerName)
+	}
+	return env
+}

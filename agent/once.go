@@ -1,0 +1,138 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"patchbay/tasks"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// leaderWait is how long -once and -inspect wait for a Consul that has a leader;
+// CTS gives up after about a minute.
+const leaderWait = time.Minute
+
+// ErrConsul is returned by Once and Inspect when Consul cannot be used.
+var ErrConsul = errors.New("consul is not to be reached")
+
+// Inspection is what a task would do.
+type Inspection struct {
+	Task     string
+	Disabled bool
+	Plan     tasks.Plan
+	Findings []tasks.Finding
+	// Err is why there is no plan.
+	Err error
+}
+
+// Once runs every enabled task once, max_parallel_tasks at a time, and returns
+// all their failures. A plan that the guard holds is a failure here: the devices
+// are not as wanted.
+func Once(ctx context.Context, opts Options) error {
+	return oneShot(ctx, opts, tasks.Once, opts.Config.Tasks, func(r *runner, res result) error {
+		switch {
+		case res.err != nil:
+			return fmt.Errorf("run task %s: %w", res.run.Task, res.err)
+		case res.run.Phase == tasks.Held:
+			return fmt.Errorf("run task %s: the plan is held: %s; see patchbay task show %s", res.run.Task, note(res.run, res.record), res.run.Task)
+		}
+		opts.Log.Info("task completed", "task", res.run.Task)
+		return nil
+	})
+}
+
+// Inspect plans every enabled task that names lists, or all, and applies
+// nothing. The error is of what concerns all tasks.
+func Inspect(ctx context.Context, opts Options, names []string) ([]Inspection, error) {
+	var chosen []tasks.Task
+	for _, t := range opts.Config.Tasks {
+		if len(names) == 0 || slices.Contains(names, t.Name) {
+			chosen = append(chosen, t)
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(chosen, func(t tasks.Task) bool { return t.Name == name }) {
+			return nil, fmt.Errorf("inspect task %q: %w", name, tasks.ErrUnknownTask)
+		}
+	}
+	out := make([]Inspection, len(chosen))
+	for n, t := range chosen {
+		out[n] = Inspection{Task: t.Name, Disabled: !t.Enabled}
+	}
+	err := oneShot(ctx, opts, tasks.Inspect, chosen, func(r *runner, res result) error {
+		n := slices.IndexFunc(chosen, func(t tasks.Task) bool { return t.Name == res.run.Task })
+		out[n].Plan, out[n].Findings, out[n].Err = res.run.Plan, res.run.Findings, res.err
+		return nil
+	})
+	return out, err
+}
+
+// oneShot makes one attempt of each enabled task, without buffer or retry.
+func oneShot(ctx context.Context, opts Options, trigger tasks.Trigger, chosen []tasks.Task, done func(*runner, result) error) error {
+	p, err := open(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if err := p.lock(opts.Config); err != nil {
+		return err
+	}
+	wait, cancel := context.WithTimeout(ctx, leaderWait)
+	defer cancel()
+	if err := p.consul.WaitLeader(wait); err != nil {
+		return fmt.Errorf("%w: %w", ErrConsul, err)
+	}
+	opts.Config.Tasks = chosen
+	e, err := p.engine(opts)
+	if err != nil {
+		return err
+	}
+	hard, interrupt := context.WithCancel(ctx)
+	soft, drain := context.WithCancel(hard)
+	var consul, ladderGroup, group errgroup.Group
+	consul.Go(func() error { return p.consul.Run(soft) })
+	ended := make(chan struct{})
+	ladderGroup.Go(func() error {
+		return ladder{soft: drain, hard: interrupt, grace: opts.Config.ShutdownGrace, log: opts.Log}.follow(opts.Stop, ended)
+	})
+	group.SetLimit(opts.Config.MaxParallelTasks)
+	failures := make([]error, len(e.runners))
+	for n, r := range e.runners {
+		if !r.work.task.Enabled {
+			continue
+		}
+		group.Go(func() error {
+			failures[n] = r.single(soft, hard, trigger, done)
+			return nil
+		})
+	}
+	err = group.Wait()
+	close(ended)
+	drain()
+	interrupt()
+	return errors.Join(append(failures, err, ladderGroup.Wait(), consul.Wait())...)
+}
+
+// single makes the one attempt of a task.
+func (r *runner) single(soft, hard context.Context, trigger tasks.Trigger, done func(*runner, result) error) error {
+	watch, cancel := context.WithCancel(soft)
+	defer cancel()
+	snapshots := r.source.Watch(watch, r.work.task.Selectors())
+	s, ok := <-snapshots
+	if !ok {
+		return fmt.Errorf("run task %s: %w", r.work.task.Name, tasks.ErrStopping)
+	}
+	r.snapshot, r.input = &s, r.work.project(s)
+	run := r.work.newRun(trigger, r.causes())
+	run.Input = r.input.Digest
+	res := r.work.attempt(soft, hard, job{run: *run, snapshot: s, input: r.input, record: r.record, inspect: trigger == tasks.Inspect})
+	if res.err != nil && trigger != tasks.Inspect {
+		res.run.Phase = tasks.Failed
+		r.save(res.run)
+	}
+	return done(r, res)
+}

@@ -1,0 +1,158 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"patchbay/agent/config"
+	"patchbay/agent/internal/consul"
+	"patchbay/agent/internal/store"
+	"patchbay/agent/internal/terraform"
+	"patchbay/tasks"
+	"patchbay/tasks/catalog"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// ErrTerraform is returned when there is no usable Terraform or OpenTofu.
+var ErrTerraform = errors.New("terraform is not usable")
+
+// parts are the ends that touch the world.
+type parts struct {
+	consul    *consul.Client
+	workspace tasks.Workspace
+	metrics   *metrics
+	held      *store.Lock
+	store     *store.Store
+	log       hclog.Logger
+}
+
+// open finds Terraform and makes the client of Consul; it changes nothing.
+func open(ctx context.Context, opts Options) (*parts, error) {
+	d := opts.Config.Driver
+	binary, err := terraform.Find(ctx, terraform.Choice{Binary: d.Binary, Path: d.Path, Version: d.Version})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTerraform, err)
+	}
+	opts.Log.Info("terraform found", "product", binary.Product, "version", binary.Version, "path", binary.Path)
+	if binary.Note != "" {
+		opts.Log.Warn("another terraform version was found", "note", binary.Note)
+	}
+	client, err := consul.New(opts.Config.Consul, opts.Log.Named("consul"))
+	if err != nil {
+		return nil, fmt.Errorf("make consul client: %w", err)
+	}
+	options := terraform.Options{Log: opts.Log.Named("terraform"), PersistLog: d.PersistLog}
+	if d.Log {
+		options.Output = os.Stderr
+	}
+	return &parts{consul: client, workspace: terraform.New(binary, options), metrics: newMetrics(), log: opts.Log}, nil
+}
+
+// lock takes the working directory for this agent and opens its store.
+func (p *parts) lock(cfg config.Config) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("read host name: %w", err)
+	}
+	p.held, err = store.Acquire(cfg.WorkingDir, store.Owner{ID: cfg.ID, PID: os.Getpid(), Host: host, Started: time.Now()})
+	if err != nil {
+		return err
+	}
+	p.store, err = store.Open(cfg.WorkingDir, store.Keep{Runs: cfg.History.Runs, Age: cfg.History.Age})
+	return err
+}
+
+func (p *parts) close() {
+	if p.store != nil {
+		if err := p.store.Close(); err != nil {
+			p.log.Error("store was not closed", "err", err)
+		}
+	}
+	if p.held != nil {
+		if err := p.held.Release(); err != nil {
+			p.log.Error("working directory was not released", "err", err)
+		}
+	}
+}
+
+// engine makes a runner for every task, with what an earlier process knew.
+func (p *parts) engine(opts Options) (*engine, error) {
+	e := &engine{runs: p.store.Runs, answering: p.answering}
+	makeInputs := inputs(opts.Config)
+	for _, t := range opts.Config.Tasks {
+		filters, err := compileFilters(t)
+		if err != nil {
+			return nil, err
+		}
+		record, err := p.store.Record(t.Name)
+		if err != nil {
+			return nil, fmt.Errorf("read record of task %s: %w", t.Name, err)
+		}
+		recent, err := p.store.Runs(t.Name, recentRuns)
+		if err != nil {
+			return nil, fmt.Errorf("read runs of task %s: %w", t.Name, err)
+		}
+		if err := interrupted(recent, p.store.SaveRun, time.Now()); err != nil {
+			return nil, err
+		}
+		w := &worker{task: t, inputs: makeInputs, filters: filters, workspace: p.workspace, store: p.store,
+			metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: opts.Log}
+		e.runners = append(e.runners, newRunner(w, p.consul, record, recent))
+	}
+	p.observe(e)
+	return e, nil
+}
+
+func newRunner(w *worker, source catalog.Source, record tasks.Record, recent []tasks.Run) *runner {
+	r := &runner{work: w, source: source, now: w.now, log: w.log, commands: make(chan command),
+		reports: make(chan tasks.Run), done: make(chan struct{}), record: record, recent: recent}
+	if len(recent) > 0 {
+		newest := recent[0]
+		r.run = &newest
+	}
+	r.publish()
+	return r
+}
+
+func (p *parts) answering() (ok bool, reason string) {
+	ok, since, err := p.consul.Answering()
+	if ok {
+		return true, ""
+	}
+	return false, fmt.Sprintf("consul has not answered since %s: %v", since.Format(time.RFC3339), err)
+}
+
+// observe registers the values that are read when Prometheus asks.
+func (p *parts) observe(e *engine) {
+	count := func(match func(tasks.State) bool) func() float64 {
+		return func() (n float64) {
+			for _, s := range e.States() {
+				if match(s) {
+					n++
+				}
+			}
+			return n
+		}
+	}
+	p.metrics.gauge("patchbay_tasks", "Tasks of the configuration.", count(func(tasks.State) bool { return true }))
+	p.metrics.gauge("patchbay_tasks_held", "Tasks whose plan waits for approval.", count(func(s tasks.State) bool { return s.Record.Held != nil }))
+	p.metrics.gauge("patchbay_tasks_failing", "Tasks whose newest run failed.", count(func(s tasks.State) bool {
+		return s.Status == tasks.StatusErrored || s.Status == tasks.StatusCritical
+	}))
+	p.metrics.gauge("patchbay_consul_up", "1 while Consul answers.", func() float64 {
+		if ok, _ := p.answering(); ok {
+			return 1
+		}
+		return 0
+	})
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}

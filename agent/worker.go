@@ -1,0 +1,289 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"patchbay/agent/internal/filter"
+	"patchbay/tasks"
+	"patchbay/tasks/catalog"
+	"patchbay/templates"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+)
+
+// journal keeps runs and records on disk.
+type journal interface {
+	SaveRun(run tasks.Run) error
+	SaveRecord(task string, record tasks.Record) error
+}
+
+// worker makes one attempt of one task. It keeps nothing between attempts.
+type worker struct {
+	task      tasks.Task
+	inputs    func(tasks.Task, tasks.Input) templates.Inputs
+	filters   map[string]tasks.Matcher
+	workspace tasks.Workspace
+	store     journal
+	metrics   *metrics
+	newID     func(time.Time) string
+	now       func() time.Time
+	log       hclog.Logger
+}
+
+// job is what an attempt is given; it shares nothing that anybody changes.
+type job struct {
+	run      tasks.Run
+	snapshot catalog.Snapshot
+	input    tasks.Input
+	record   tasks.Record
+	// report takes progress; nil when nobody listens.
+	report chan<- tasks.Run
+	// inspect plans and reviews only; nothing is recorded.
+	inspect bool
+}
+
+// result is what came of an attempt.
+type result struct {
+	run tasks.Run
+	// record is the task's new record; saved tells whether it is on disk.
+	record tasks.Record
+	saved  bool
+	err    error
+}
+
+// compileFilters makes the matchers of all filters of a task.
+func compileFilters(t tasks.Task) (map[string]tasks.Matcher, error) {
+	out := map[string]tasks.Matcher{}
+	add := func(expr string) error {
+		m, err := filter.Compile(expr)
+		if err != nil {
+			return fmt.Errorf("compile filter of task %s: %w", t.Name, err)
+		}
+		out[expr] = m
+		return nil
+	}
+	if c := t.Condition.Services; c != nil {
+		if err := add(c.Filter); err != nil {
+			return nil, err
+		}
+	}
+	for _, in := range t.ModuleInputs {
+		if in.Services == nil {
+			continue
+		}
+		if err := add(in.Services.Filter); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (w *worker) project(s catalog.Snapshot) tasks.Input {
+	return tasks.NewInput(w.task, s, func(expr string) tasks.Matcher { return w.filters[expr] })
+}
+
+func (w *worker) newRun(trigger tasks.Trigger, causes []catalog.Delta) *tasks.Run {
+	now := w.now()
+	run := &tasks.Run{ID: w.newID(now), Task: w.task.Name, Trigger: trigger, Phase: tasks.Waiting,
+		Started: now, Updated: now, Module: w.task.Module, Providers: w.task.Providers}
+	if n := len(causes); n > tasks.MaxCauses {
+		causes, run.MoreCauses = causes[:tasks.MaxCauses], n-tasks.MaxCauses
+	}
+	run.Causes = causes
+	return run
+}
+
+// attempt renders, plans, reviews and applies once. soft ends it before the
+// plan is approved; after that only hard does.
+func (w *worker) attempt(soft, hard context.Context, j job) result {
+	a := attempt{worker: w, job: j, started: w.now()}
+	a.run.Tries++
+	a.enter(tasks.Rendering)
+	if err := a.baseline(); err != nil {
+		return a.failed(err)
+	}
+	files, err := templates.Render(w.task, w.inputs(w.task, j.input))
+	if err != nil {
+		return a.failed(fmt.Errorf("render task: %w", err))
+	}
+	a.enter(tasks.Planning)
+	var saving errgroup.Group // beside the plan, which takes longer than a disk
+	planning := a.run
+	saving.Go(func() error { return a.save(planning) })
+
+	ctx, cancel := context.WithCancel(hard)
+	defer cancel()
+	a.commit = context.AfterFunc(soft, cancel)
+	defer a.commit()
+	outcome, err := w.workspace.Run(ctx, files, func(p tasks.Plan) bool {
+		if err := saving.Wait(); err != nil {
+			a.declined = err
+			return false
+		}
+		return a.review(p)
+	})
+	if err := saving.Wait(); err != nil {
+		a.declined = errors.Join(a.declined, err)
+	}
+	a.run.Took = outcome.Took
+	if err := errors.Join(a.declined, err); err != nil {
+		return a.failed(err)
+	}
+	return a.ended(outcome)
+}
+
+// attempt is one attempt under way.
+type attempt struct {
+	*worker
+	job
+	started  time.Time
+	commit   func() bool // keeps a stop from cancelling; false: it came already
+	verdict  tasks.Verdict
+	reviewed bool
+	declined error // why an allowed plan was not applied
+}
+
+// baseline makes what an earlier tool left in the task's directory the guard's
+// baseline, before the first attempt overwrites it. It is recorded at once, so
+// that a held plan does not become its own baseline.
+func (a *attempt) baseline() error {
+	if a.record.Applied != nil {
+		return nil
+	}
+	content, err := os.ReadFile(filepath.Join(a.task.WorkingDir, "terraform.tfvars"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read baseline: %w", err)
+	}
+	members, err := templates.Baseline(content)
+	if err != nil {
+		return fmt.Errorf("read baseline of task %s from terraform.tfvars: %w; nothing was planned: mend or move the file", a.task.Name, err)
+	}
+	a.record.Applied = &tasks.AppliedInput{Members: members, At: a.now()}
+	if a.inspect {
+		return nil
+	}
+	if err := a.store.SaveRecord(a.task.Name, a.record); err != nil {
+		return fmt.Errorf("save baseline: %w", err)
+	}
+	return nil
+}
+
+// review asks the guard and records the plan before it is applied, so that a
+// crash during the apply leaves a trace.
+func (a *attempt) review(p tasks.Plan) bool {
+	a.run.Plan, a.reviewed = p, true
+	a.verdict = a.task.Guard.Review(a.proposal(p))
+	a.run.Findings = a.verdict.Findings
+	if a.inspect || a.verdict.Held() {
+		return false
+	}
+	if !a.commit() {
+		a.declined = tasks.ErrStopping
+		return false
+	}
+	a.enter(tasks.Applying)
+	if err := a.save(a.run); err != nil {
+		a.declined = err
+		return false
+	}
+	return true
+}
+
+func (a *attempt) proposal(p tasks.Plan) tasks.Proposal {
+	out := tasks.Proposal{
+		Wanted: a.input.Members(), Input: a.input.Digest, Plan: p, Views: a.snapshot.Views(),
+		Approval: a.record.Approval, Memory: a.record.Memory, Now: a.now(),
+		Selected: func(service string) bool {
+			s, ok := a.task.InputServices()
+			return ok && s.Selects(service)
+		},
+	}
+	if a.record.Applied != nil {
+		out.Applied, out.Baseline = a.record.Applied.Members, true
+	}
+	return out
+}
+
+// ended folds a finished attempt into the run and the record.
+func (a *attempt) ended(outcome tasks.Outcome) result {
+	switch {
+	case a.inspect:
+		a.run.Phase = tasks.Inspected
+		return result{run: a.run, record: a.record}
+	case a.reviewed && a.verdict.Held():
+		a.run.Phase = tasks.Held
+		a.record.Held = &tasks.HeldPlan{Task: a.task.Name, Run: a.run.ID, Input: a.input.Digest,
+			Changes: a.run.Plan.Digest, Serial: a.run.Plan.Serial, Findings: a.verdict.Findings, Since: a.heldSince()}
+	default:
+		a.run.Phase = tasks.Unchanged
+		if outcome.Applied {
+			a.run.Phase = tasks.Applied
+		}
+		a.record.Applied = &tasks.AppliedInput{Run: a.run.ID, Input: a.input.Digest, Members: a.input.Members(), At: a.now()}
+		a.record.Held = nil
+	}
+	a.record.Approval, a.record.Memory = nil, a.verdict.Memory
+	a.enter(a.run.Phase)
+	if err := errors.Join(a.store.SaveRecord(a.task.Name, a.record), a.save(a.run)); err != nil {
+		return a.failed(fmt.Errorf("record run: %w", err))
+	}
+	return result{run: a.run, record: a.record, saved: true}
+}
+
+func (a *attempt) heldSince() time.Time {
+	since := a.now()
+	for _, t := range a.verdict.Memory.HeldSince {
+		if t.Before(since) {
+			since = t
+		}
+	}
+	return since
+}
+
+func (a *attempt) failed(err error) result {
+	a.run.Fail(a.now(), err)
+	a.run.Phase, a.run.Updated = tasks.Retrying, a.now()
+	if serr := a.save(a.run); serr != nil {
+		err = errors.Join(err, serr)
+	}
+	return result{run: a.run, record: a.record, err: err}
+}
+
+// enter moves the run to a phase: one line in the log, one report.
+func (a *attempt) enter(p tasks.Phase) {
+	a.run.Phase, a.run.Updated = p, a.now()
+	line := []any{"task", a.task.Name, "run", a.run.ID, "phase", string(p), "cause", cause(a.run),
+		"digest", a.input.Digest.Short(), "took", a.now().Sub(a.started).Round(time.Millisecond).String()}
+	switch {
+	case p == tasks.Held:
+		a.log.Warn("plan was held", append(line, "plan", a.run.Plan.Summary(), "why", why(a.verdict))...)
+	case p == tasks.Applied:
+		a.log.Info("task run", append(line, "plan", a.run.Plan.Summary())...)
+	case p.Ended():
+		a.log.Info("task run", line...)
+	default:
+		a.log.Debug("task run", line...)
+	}
+	if a.report != nil {
+		a.report <- a.run
+	}
+}
+
+func (a *attempt) save(run tasks.Run) error {
+	if a.inspect {
+		return nil
+	}
+	if err := a.store.SaveRun(run); err != nil {
+		return fmt.Errorf("record run: %w", err)
+	}
+	return nil
+}
