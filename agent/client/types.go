@@ -12,6 +12,8 @@ type (
 	Applied = httpapi.Applied
 	// Task is a task as configured.
 	Task = httpapi.Task
+	// Condition is what starts a run of a task.
+	Condition = httpapi.Condition
 	// TaskStatus is a task's status with its events.
 	TaskStatus = httpapi.TaskStatus
 	// Summary counts tasks.
