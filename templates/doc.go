@@ -3,15 +3,19 @@
 //
 // It promises that equal inputs give equal bytes and that every value survives:
 // what Terraform decodes is what Consul had, up to the Unicode NFC that cty
-// applies. In go a task and its [Inputs]; out come [tasks.Files]. What cannot be
-// written, such as invalid UTF-8 or two keys that become one, is an error that
-// names it.
+// applies. In go a task and its [Inputs]; out come [tasks.Files], identified by
+// their [InputDigest]. What cannot be written, such as invalid UTF-8 or two keys
+// that become one, is an error that names it. [Baseline] goes the other way: it
+// reads what an existing terraform.tfvars gave its module.
 //
 // # Design
 //
-// Files are written with hclwrite and cty only. The choice refused was text
-// templates, which CTS uses: every value from Consul is hostile input, and a
-// quote or ${ in it would become configuration.
+// Files are written as tokens of hclwrite and values of cty only. The choice
+// refused was text templates, which CTS uses: every value from Consul is hostile
+// input, and a quote or ${ in it would become configuration. The one large file,
+// terraform.tfvars, has its tokens laid out while they are made; hclwrite's own
+// writer of values lays them out afterwards, once per level of nesting, and takes
+// fifty times as long for 5,000 instances.
 //
 // The package touches no disk, clock or network.
 package templates
