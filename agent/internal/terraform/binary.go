@@ -108,7 +108,9 @@ func probe(ctx context.Context, path string) (Binary, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "version")
-	cmd.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1", "TF_CLI_ARGS=", "TF_CLI_ARGS_version=", "TF_LOG=")
+	for k, v := range newEnvironment(os.Environ()).vars {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	m := versionLine.FindSubmatch(out)

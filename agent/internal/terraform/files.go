@@ -69,7 +69,7 @@ func checkName(name string) error {
 		return fmt.Errorf("check file name %q: it must be a relative path without . and ..", name)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) || strings.Contains(name, `\`):
 		return fmt.Errorf("check file name %q: it has characters that are not allowed", name)
-	case strings.HasPrefix(first, ".") || strings.HasSuffix(last, ".tfstate") || strings.Contains(last, ".tfstate."):
+	case strings.HasPrefix(first, ".") || strings.HasPrefix(first, "terraform.tfstate") || strings.HasSuffix(last, ".tfstate") || strings.Contains(last, ".tfstate."):
 		return fmt.Errorf("check file name %q: it belongs to Terraform or Patchbay itself", name)
 	}
 	return nil

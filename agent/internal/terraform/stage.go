@@ -62,7 +62,7 @@ func (j *job) failed(ctx context.Context, stage tasks.Stage, err error, problems
 // advice adds what to do where Terraform's words alone do not tell it here.
 func advice(text string) string {
 	switch {
-	case strings.Contains(text, "Error acquiring the state lock"):
+	case strings.Contains(text, "Lock Info:"):
 		return "\nNothing was changed. The state is locked as told above: wait until its holder is done, or, when the holder is certainly dead, remove the lock with terraform force-unlock in the task's directory. Patchbay tries again."
 	case strings.Contains(text, "Saved plan is stale"):
 		return "\nNothing was changed: the state moved between plan and apply, so another one works on it. Patchbay plans again."
