@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// cli is one call of the program.
+type cli struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	daemon         daemon
+	now            func() time.Time
+}
+
+// run parses the arguments, runs the command and gives the exit code.
+func (c *cli) run(args []string) int {
+	root := c.root()
+	if len(args) == 0 {
+		_, err := io.WriteString(c.stdout, root.UsageString())
+		if err != nil {
+			return c.report(fail("unable to write usage", err))
+		}
+		return exitArgument
+	}
+	if startsWithoutCommand(args[0]) {
+		fmt.Fprint(c.stderr, deprecatedStart)
+		args = append([]string{"start"}, args...)
+	}
+	root.SetArgs(normalise(root, args))
+	return c.report(root.ExecuteContext(context.Background()))
+}
+
+const deprecatedStart = `+----------------------------------------------------------------+
+| Usage of patchbay without a subcommand is deprecated:          |
+| it started the daemon; write patchbay start and the same flags |
++----------------------------------------------------------------+
+`
+
+// startsWithoutCommand tells whether the first argument is a flag of start, as
+// Consul-Terraform-Sync still allows it.
+func startsWithoutCommand(arg string) bool {
+	switch strings.TrimLeft(arg, "-") {
+	case "h", "help", "v", "version", "":
+		return false
+	}
+	return strings.HasPrefix(arg, "-")
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:     "patchbay",
+		Short:   "Keep load balancers and firewalls as Consul wants them",
+		Version: version(),
+		Args:    cobra.ArbitraryArgs,
+		RunE:    c.unknownCommand,
+
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	root.SetVersionTemplate("{{.Version}}")
+	root.SetFlagErrorFunc(flagError)
+	root.Flags().SetInterspersed(false)
+	root.AddCommand(c.start(), c.status(), c.task(), c.validate(), c.versionCommand())
+	return root
+}
+
+// unknownCommand is what a group of commands does with an argument that names none.
+func (c *cli) unknownCommand(cmd *cobra.Command, args []string) error {
+	if _, err := io.WriteString(c.stderr, printable(cmd.UsageString(), '\n')); err != nil {
+		return fail("unable to write usage", err)
+	}
+	if len(args) == 0 {
+		return &failure{code: exitNoSubcommand}
+	}
+	return &failure{code: exitUnknownCommand, what: fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())}
+}
+
+// flagError turns cobra's complaint about a flag into one with usage.
+func flagError(cmd *cobra.Command, err error) error {
+	return &failure{code: exitFlag, what: fmt.Sprintf("unsupported arguments in flags '%s'", err),
+		details: []string{cmd.UsageString()}}
+}
+
+// oneTask takes exactly one task name; anything else is a misuse.
+func oneTask(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	_, command, _ := strings.Cut(cmd.CommandPath(), " ")
+	what := "No arguments were passed to the command"
+	if len(args) > 0 {
+		what = fmt.Sprintf("%d arguments were passed to the command: '%s'", len(args), strings.Join(args, ", "))
+	}
+	return misuse(command, "this command requires one argument: [options] <task name>", what)
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	_, command, _ := strings.Cut(cmd.CommandPath(), " ")
+	return misuse(command, fmt.Sprintf("this command takes no argument: '%s'", strings.Join(args, ", ")))
+}
+
+// output is the value of -o.
+type output string
+
+const (
+	table  output = "table"
+	asJSON output = "json"
+)
+
+func (o *output) String() string { return string(*o) }
+func (o *output) Type() string   { return "table|json" }
+
+func (o *output) Set(v string) error {
+	if v != string(table) && v != string(asJSON) {
+		return errors.New("want table or json")
+	}
+	*o = output(v)
+	return nil
+}
+
+// outputFlag adds -o to a command.
+func outputFlag(cmd *cobra.Command) *output {
+	o := table
+	cmd.Flags().VarP(&o, "output", "o", "how to write: table or json")
+	return &o
+}
+
+// show writes an answer: value as JSON, or what text makes of it.
+func (c *cli) show(o output, value any, text func(*page)) error {
+	var out string
+	if o == asJSON {
+		var err error
+		if out, err = jsonText(value); err != nil {
+			return fail("unable to write the answer", err)
+		}
+	} else {
+		var p page
+		text(&p)
+		out = p.String()
+	}
+	if _, err := io.WriteString(c.stdout, out); err != nil {
+		return fail("unable to write the answer", err)
+	}
+	return nil
+}

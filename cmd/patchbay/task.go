@@ -1,0 +1,16 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// task is the group of commands on tasks.
+func (c *cli) task() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "task",
+		Short: "Look at tasks, run them, approve their held plans",
+		Args:  cobra.ArbitraryArgs,
+		RunE:  c.unknownCommand,
+	}
+	cmd.Flags().SetInterspersed(false)
+	cmd.AddCommand(c.taskList(), c.taskShow(), c.taskRuns(), c.taskRun(), c.taskApprove())
+	return cmd
+}
