@@ -3,7 +3,7 @@
 //
 // It promises that reading never waits for a run and that nobody can change
 // anything from another host or through a browser's back: a write needs a peer on
-// loopback, a Host header that is an address or the listener's own name, and no
+// this machine, a Host header that is an address or the listener's own name, and no
 // page of another origin behind it. In go a [Reader], an [Operator] and a
 // [Prober]; out come an [net/http.Handler] and [Serve], which stops gracefully.
 //
