@@ -47,8 +47,13 @@ func tell(diags hcl.Diagnostics, r *report, at func(hcl.Pos) Position) {
 	}
 }
 
+// operators are those on which the parser recurses or takes quadratic time; no
+// literal needs them.
+var operators = map[hclsyntax.TokenType]bool{hclsyntax.TokenQuestion: true, hclsyntax.TokenBang: true,
+	hclsyntax.TokenStar: true, hclsyntax.TokenDoubleColon: true}
+
 // tokensAllowed tells whether the parser can be given src: not nested deeper than
-// maxDepth and without the operators on which it recurses.
+// maxDepth and without operators.
 func tokensAllowed(src []byte, tell func(at hcl.Pos, what, do string)) bool {
 	tokens, _ := hclsyntax.LexConfig(src, "", hcl.InitialPos)
 	depth, minus := 0, false
@@ -63,7 +68,7 @@ func tokensAllowed(src []byte, tell func(at hcl.Pos, what, do string)) bool {
 		}
 		double := minus && t.Type == hclsyntax.TokenMinus
 		minus = t.Type == hclsyntax.TokenMinus
-		if t.Type == hclsyntax.TokenQuestion || t.Type == hclsyntax.TokenBang || double {
+		if double || operators[t.Type] {
 			tell(t.Range.Start, "expressions are not supported here", "write the value itself")
 			return false
 		}
