@@ -1,0 +1,105 @@
+package config
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// everyBlock has a name in each block that none knows; the hints list all that do.
+const everyBlock = `
+zzzzzzzz = 1
+api { zzzzzzzz = 1 }
+history { zzzzzzzz = 1 }
+guard { zzzzzzzz = 1 }
+buffer_period { zzzzzzzz = 1 }
+consul {
+  zzzzzzzz = 1
+  auth { zzzzzzzz = 1 }
+  tls { zzzzzzzz = 1 }
+  transport { zzzzzzzz = 1 }
+}
+driver "terraform" {
+  zzzzzzzz = 1
+  required_providers {
+    x = { zzzzzzzz = 1 }
+  }
+}
+task {
+  name     = "a"
+  module   = "a/b/c"
+  zzzzzzzz = 1
+  condition "services" {
+    names    = ["a"]
+    zzzzzzzz = 1
+  }
+}
+`
+
+func TestTheReferenceHasARowForEveryAttribute(t *testing.T) {
+	text, err := os.ReadFile("../../tasks/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReport()
+	build([]source{{"a.hcl", []byte(everyBlock)}}, testOptions("/work", nil), r)
+	known := map[string]bool{"alias": true, "task_env": true}
+	for _, p := range r.problems {
+		list, ok := strings.CutPrefix(p.Do, "known here are ")
+		if !ok {
+			t.Errorf("unexpected problem %s", p)
+		}
+		for _, name := range strings.Split(list, ", ") {
+			known[name] = true
+		}
+	}
+	if blocks := strings.Count(everyBlock, "zzzzzzzz"); len(r.problems) != blocks || len(known) < 50 {
+		t.Fatalf("%d problems of %d blocks, %d names", len(r.problems), blocks, len(known))
+	}
+	for name := range known {
+		if !regexp.MustCompile("(?m)^\\| `" + name + "[` ]").Match(text) {
+			t.Errorf("tasks/README.md has no row for %s", name)
+		}
+	}
+}
+
+func TestTheBlocksOfTheReferenceAreValid(t *testing.T) {
+	text, err := os.ReadFile("../../tasks/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```(hcl|json)\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(blocks) < 5 {
+		t.Fatalf("%d blocks", len(blocks))
+	}
+	for _, b := range blocks {
+		body := b[2]
+		if strings.HasPrefix(body, "backend") {
+			body = "driver \"terraform\" {\n" + body + "}\n"
+		}
+		r := newReport()
+		build([]source{{"block." + b[1], []byte(body)}}, testOptions(t.TempDir(), nil), r)
+		if err := r.err(); err != nil {
+			t.Errorf("%v in\n%s", err, body)
+		}
+	}
+}
+
+func TestTheExamplesOfTheReferenceParse(t *testing.T) {
+	text, err := os.ReadFile("../../tasks/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("\\| `([a-z_]+ (?:=|\\{).*)` \\|\n").FindAllStringSubmatch(string(text), -1)
+	if len(examples) < 40 {
+		t.Fatalf("%d examples", len(examples))
+	}
+	for _, e := range examples {
+		r := newReport()
+		parseHCL(Position{File: "example"}, []byte(e[1]+"\n"), r)
+		if err := r.err(); err != nil {
+			t.Errorf("%s: %v", e[1], err)
+		}
+	}
+}
