@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"patchbay/agent/internal/terraform/plan"
 	"patchbay/tasks"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
@@ -43,11 +44,11 @@ func (j *job) planOnce(ctx context.Context) error {
 		return j.failed(ctx, tasks.StagePlan, err, nil)
 	}
 	defer j.options.CPU.Release(1)
-	m := &messages{print: j.print}
+	m := &plan.Messages{Print: j.print}
 	changed, err := j.tf.PlanJSON(ctx, m, tfexec.Out(planName), tfexec.LockTimeout(j.options.LockTimeout.String()))
 	j.took(tasks.StagePlan, start)
 	if !finished(err) {
-		return j.failed(ctx, tasks.StagePlan, err, m.errors)
+		return j.failed(ctx, tasks.StagePlan, err, m.Errors)
 	}
 	defer j.took(tasks.StageShow, time.Now())
 	// The command prints nothing but the plan from here on.
@@ -67,54 +68,49 @@ func (j *job) planOnce(ctx context.Context) error {
 }
 
 // read puts the saved plan into the outcome.
-func (j *job) read(ctx context.Context, changed bool, m *messages) error {
+func (j *job) read(ctx context.Context, changed bool, m *plan.Messages) error {
 	if err := j.root.Chmod(planName, secretMode); err != nil {
 		return fmt.Errorf("protect plan: %w", err)
 	}
-	file, ferr := readPlanFile(filepath.Join(j.files.Dir, planName))
-	var objects, outputs []object
+	file, ferr := plan.ReadFile(filepath.Join(j.files.Dir, planName))
+	if ferr != nil {
+		j.options.Log.Debug("did not read the plan file", "task", j.files.Workspace, "err", ferr)
+	}
+	var contents plan.Contents
 	var err error
 	if changed {
-		objects, outputs, err = j.changes(ctx, file, ferr, m)
+		contents, err = j.contents(ctx, file, m)
 	}
 	if err != nil {
 		return err
 	}
-	plan, err := newPlan(objects, outputs, j.scrub)
-	if err != nil {
-		return err
-	}
-	if ferr != nil {
-		j.options.Log.Debug("did not read the state's serial in the plan file", "task", j.files.Workspace, "err", ferr)
-	}
-	plan.Serial, plan.Lineage = file.state.Serial, file.state.Lineage
-	j.out.Plan = plan
-	return nil
+	j.out.Plan, err = contents.Plan(file.State, j.scrub.text)
+	return err
 }
 
-// changes reads the plan file itself if that is safe, else asks show.
-func (j *job) changes(ctx context.Context, file planFile, ferr error, m *messages) ([]object, []object, error) {
-	if ferr == nil && !j.alwaysShow {
-		objects, err := fromPlanFile(file, m)
+// contents reads the plan file itself if that is safe, else asks show.
+func (j *job) contents(ctx context.Context, file plan.File, m *plan.Messages) (plan.Contents, error) {
+	if !j.alwaysShow {
+		contents, err := file.Contents(m)
 		if err == nil {
-			return objects, nil, nil
+			return contents, nil
 		}
 		j.options.Log.Debug("asked show for the plan", "task", j.files.Workspace, "cause", err)
 	}
 	shown, err := j.tf.ShowPlanFile(ctx, planName, tfexec.JSONNumber(true))
 	if !finished(err) {
-		return nil, nil, j.failed(ctx, tasks.StageShow, err, nil)
+		return plan.Contents{}, j.failed(ctx, tasks.StageShow, err, nil)
 	}
-	return fromShow(shown)
+	return plan.FromShow(shown)
 }
 
 // apply applies the saved plan and nothing else.
 func (j *job) apply(ctx context.Context) error {
 	defer j.took(tasks.StageApply, time.Now())
-	m := &messages{print: j.print}
+	m := &plan.Messages{Print: j.print}
 	err := j.tf.ApplyJSON(ctx, m, tfexec.DirOrPlan(planName), tfexec.LockTimeout(j.options.LockTimeout.String()))
 	if !finished(err) {
-		return j.failed(ctx, tasks.StageApply, err, m.errors)
+		return j.failed(ctx, tasks.StageApply, err, m.Errors)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ const (
 const (
 	// manifestName lists the generated files of a directory, one a line.
 	manifestName = ".patchbay-files"
-	// runDir holds the plan of a run under way and nothing else.
+	// runDir holds the plan of a run under way and files that are being written.
 	runDir = ".patchbay-run"
 	// tfvarsName is kept when it is not rendered: it is the baseline of the guard.
 	tfvarsName = "terraform.tfvars"
@@ -133,10 +133,11 @@ func putFile(root *os.Root, name string, content []byte, mode fs.FileMode) error
 	return replaceFile(root, name, content, mode)
 }
 
-// replaceFile writes beside and renames. It does not sync: after a crash of the
-// machine the files are rendered again.
+// replaceFile writes beside, in the directory of the run that is cleaned whatever
+// happens, and renames. It does not sync: after a crash of the machine the files
+// are rendered again.
 func replaceFile(root *os.Root, name string, content []byte, mode fs.FileMode) (err error) {
-	temporary := path.Join(path.Dir(name), ".patchbay-"+rand.Text())
+	temporary := path.Join(runDir, rand.Text())
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, secretMode)
 	if err != nil {
 		return fmt.Errorf("create file: %w", err)

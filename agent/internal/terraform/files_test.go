@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,8 +21,11 @@ func writeAll(t *testing.T, dir string, files map[string]tasks.File) error {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := root.Mkdir(runDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	defer func() {
-		if err := root.Close(); err != nil {
+		if err := errors.Join(root.RemoveAll(runDir), root.Close()); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -183,7 +187,7 @@ func TestADirectoryThatCannotBeWrittenIsToldBeforePlanning(t *testing.T) {
 	if _, err := b.Run(t.Context(), b.root(""), yes); err == nil || !strings.Contains(err.Error(), "write files in "+b.dir) {
 		t.Errorf("error is %v", err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(b.dir, ".patchbay-[A-Z0-9]*")); len(left) > 0 || len(b.commands(t)) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(b.dir, runDir)); len(left) > 0 || len(b.commands(t)) > 0 {
 		t.Errorf("left %v, ran %v", left, b.commands(t))
 	}
 }

@@ -21,11 +21,11 @@ const (
 	leftState = "errored.tfstate"
 
 	// lightGC lets the heap of a short-lived Terraform grow to five times what is
-	// alive before it is collected: a fifth of the time of a small run, for about
-	// 60 MB more. Larger runs keep Go's default.
+	// alive before it is collected: a fifth of the time of a small run, for at most
+	// about 100 MB more. Larger runs keep Go's default.
 	lightGC = "400"
 	// maxLight is the most bytes of a root module that counts as small.
-	maxLight = 256 << 10
+	maxLight = 64 << 10
 )
 
 // job is one run in one directory.

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// maxLine bounds a line of output, in bytes.
+const maxLine = 1 << 20
+
 // lines copies whole lines, scrubbed, to the runner's output. It implements
 // [io.Writer] for one goroutine.
 type lines struct {

@@ -28,7 +28,7 @@ func data(name, body string) string {
 func TestAPlanShowsExactlyWhatAnApplyDoes(t *testing.T) {
 	b := newBench(t, nil)
 	change := func(action tasks.Action, fields ...tasks.Field) tasks.Change {
-		return tasks.Change{Address: "terraform_data.a", Type: "terraform_data", Provider: builtinProvider, Action: action, Fields: fields}
+		return tasks.Change{Address: "terraform_data.a", Type: "terraform_data", Provider: "terraform.io/builtin/terraform", Action: action, Fields: fields}
 	}
 	id := func(before, after string) tasks.Field { return tasks.Field{Path: "id", Before: before, After: after} }
 	steps := []struct {
@@ -37,20 +37,20 @@ func TestAPlanShowsExactlyWhatAnApplyDoes(t *testing.T) {
 		state      []string
 	}{
 		{"an object is created", data("a", `input = { port = 80, tags = ["x"] }`), []tasks.Change{change(tasks.Create,
-			id("", unknownText),
+			id("", "(known after apply)"),
 			tasks.Field{Path: "input.port", After: "80"}, tasks.Field{Path: "input.tags[0]", After: "x"},
-			tasks.Field{Path: "output", After: unknownText},
+			tasks.Field{Path: "output", After: "(known after apply)"},
 		)}, []string{"terraform_data.a"}},
 		{"nothing changes", data("a", `input = { port = 80, tags = ["x"] }`), nil, []string{"terraform_data.a"}},
 		{"an attribute changes", data("a", `input = { port = 81, tags = ["x"] }`), []tasks.Change{change(tasks.Update,
 			tasks.Field{Path: "input.port", Before: "80", After: "81"},
-			tasks.Field{Path: "output", After: unknownText},
+			tasks.Field{Path: "output", After: "(known after apply)"},
 			tasks.Field{Path: "output.port", Before: "80"}, tasks.Field{Path: "output.tags[0]", Before: "x"},
 		)}, []string{"terraform_data.a"}},
 		{"an object is replaced", data("a", "input = 1\ntriggers_replace = \"v2\""), []tasks.Change{change(tasks.Replace,
-			id("<id>", unknownText),
+			id("<id>", "(known after apply)"),
 			tasks.Field{Path: "input", After: "1"}, tasks.Field{Path: "input.port", Before: "81"}, tasks.Field{Path: "input.tags[0]", Before: "x"},
-			tasks.Field{Path: "output", After: unknownText},
+			tasks.Field{Path: "output", After: "(known after apply)"},
 			tasks.Field{Path: "output.port", Before: "81"}, tasks.Field{Path: "output.tags[0]", Before: "x"},
 			tasks.Field{Path: "triggers_replace", After: "v2"},
 		)}, []string{"terraform_data.a"}},
@@ -249,7 +249,7 @@ func TestShowReadsWhatThePlanFileReaderDoesNotKnow(t *testing.T) {
 	if !slices.Contains(b.commands(t), "show") {
 		t.Errorf("commands: %v", b.commands(t))
 	}
-	want := []tasks.Change{{Address: "terraform_data.b", Type: "terraform_data", Provider: builtinProvider, Action: tasks.NoOp,
+	want := []tasks.Change{{Address: "terraform_data.b", Type: "terraform_data", Provider: "terraform.io/builtin/terraform", Action: tasks.NoOp,
 		Fields: []tasks.Field{{Path: "(address)", Before: "terraform_data.a", After: "terraform_data.b"}}}}
 	if diff := cmp.Diff(want, out.Plan.Changes); diff != "" || !out.Plan.Outputs || !out.Applied {
 		t.Errorf("outputs %v, applied %v, changes (-want +got):\n%s", out.Plan.Outputs, out.Applied, diff)
@@ -276,5 +276,23 @@ func TestAStalePlanIsRefused(t *testing.T) {
 	}
 	if out := b.run(t, files); !out.Applied {
 		t.Error("the next run did not carry on")
+	}
+}
+
+func TestWhatAKilledRunLeftIsCleaned(t *testing.T) {
+	b := newBench(t, nil)
+	left := filepath.Join(b.dir, planName)
+	if err := os.MkdirAll(filepath.Dir(left), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(left, []byte("an old plan"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.run(t, b.root(data("a", "input = 1")))
+	if got := find(t, b.dir, "an old plan"); len(got) > 0 {
+		t.Errorf("it is left in %v", got)
+	}
+	if _, err := os.Stat(filepath.Dir(left)); !os.IsNotExist(err) {
+		t.Errorf("the directory of the run is left: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
-package terraform
+package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,34 +19,44 @@ const (
 	maxFieldText = 200
 	// commonShown is how much of a common beginning is left, in bytes.
 	commonShown = 40
+	// minHidden is the shortest sensitive text that is looked for within others.
+	minHidden = 6
 
 	sensitiveText = "<sensitive>"
 	unknownText   = "(known after apply)"
 )
 
-// newPlan makes the plan of objects and root outputs.
-func newPlan(objects, outputs []object, scrub scrubber) (tasks.Plan, error) {
-	byAddress := func(a, b object) int {
-		return strings.Compare(a.address+"\x00"+a.deposed, b.address+"\x00"+b.deposed)
+// Contents are the changes of a plan with all their values. The zero Contents are
+// those of an empty plan.
+type Contents struct{ objects, outputs []object }
+
+// Plan makes the values to review. scrub hides secrets in texts.
+func (c Contents) Plan(state State, scrub func(string) string) (tasks.Plan, error) {
+	all := append(sorted(c.objects), sorted(c.outputs)...)
+	hide := sensitiveTexts(all)
+	plan := tasks.Plan{
+		Outputs: len(c.outputs) > 0, Digest: digestOf(all),
+		Serial: state.Serial, Lineage: state.Lineage,
 	}
-	slices.SortFunc(objects, byAddress)
-	slices.SortFunc(outputs, byAddress)
-	hide := sensitiveTexts(append(slices.Clone(objects), outputs...))
-	plan := tasks.Plan{Outputs: len(outputs) > 0}
-	for _, o := range objects {
+	for _, o := range all[:len(c.objects)] {
 		action, err := actionOf(o)
 		if err != nil {
 			return tasks.Plan{}, err
 		}
-		c := tasks.Change{Address: o.address, Type: o.typ, Provider: o.provider, Action: action}
+		change := tasks.Change{Address: o.address, Type: o.typ, Provider: o.provider, Action: action}
 		if o.deposed != "" {
-			c.Address += " (deposed object " + o.deposed + ")"
+			change.Address += " (deposed object " + o.deposed + ")"
 		}
-		c.Fields = fieldsOf(o, func(l leaf) string { return display(l, hide, scrub) })
-		plan.Changes = append(plan.Changes, c)
+		change.Fields = fieldsOf(o, func(l leaf) string { return display(l, hide, scrub) })
+		plan.Changes = append(plan.Changes, change)
 	}
-	plan.Digest = digestOf(append(slices.Clone(objects), outputs...))
 	return plan, nil
+}
+
+func sorted(objects []object) []object {
+	return slices.SortedFunc(slices.Values(objects), func(a, b object) int {
+		return cmp.Or(strings.Compare(a.address, b.address), strings.Compare(a.deposed, b.deposed))
+	})
 }
 
 // sensitiveTexts are all sensitive strings of a plan. A computed attribute may
@@ -97,7 +108,7 @@ func fieldsOf(o object, show func(leaf) string) (out []tasks.Field) {
 
 // display is a leaf as a person may read it, in full length; "" for null and for
 // none. What hides a secret must come before anything that cuts.
-func display(l leaf, hide map[string]bool, scrub scrubber) string {
+func display(l leaf, hide map[string]bool, scrub func(string) string) string {
 	switch {
 	case l.sensitive || hide[l.text]:
 		return sensitiveText
@@ -109,11 +120,11 @@ func display(l leaf, hide map[string]bool, scrub scrubber) string {
 		return "[]"
 	}
 	for s := range hide {
-		if len(s) >= minSecret && strings.Contains(l.text, s) {
+		if len(s) >= minHidden && strings.Contains(l.text, s) {
 			return sensitiveText
 		}
 	}
-	return scrub.text(l.text)
+	return scrub(l.text)
 }
 
 // fromDifference leaves out what long texts have in common at their beginning, so

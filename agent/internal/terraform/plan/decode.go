@@ -1,11 +1,9 @@
-package terraform
+package plan
 
 import (
-	"archive/zip"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -13,95 +11,11 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-const (
-	// maxMember bounds a member of a plan file that is read, in bytes.
-	maxMember = 256 << 20
-	// planVersion is the format of tfplan that is known here.
-	planVersion = 3
-	// uiVersion is the known major version of the -json messages.
-	uiVersion = "1."
-
-	builtinProvider = "terraform.io/builtin/terraform"
-	builtinType     = "terraform_data"
-)
-
-// errUnknownPlan says that the plan file has something that is not known here.
-// Terraform's own show must read it then.
-var errUnknownPlan = errors.New("plan file is not of the known kind")
-
 // builtinValue is the schema of terraform_data; none of it is sensitive by itself.
 var builtinValue = cty.Object(map[string]cty.Type{
 	"id": cty.String, "input": cty.DynamicPseudoType,
 	"output": cty.DynamicPseudoType, "triggers_replace": cty.DynamicPseudoType,
 })
-
-// stateOf is what identifies a state.
-type stateOf struct {
-	Serial  uint64 `json:"serial"`
-	Lineage string `json:"lineage"`
-}
-
-// planFile is a saved plan: a zip with the state it was made over.
-type planFile struct {
-	state stateOf
-	// plan is Terraform's own message, planproto.Plan.
-	plan []byte
-}
-
-func readPlanFile(path string) (f planFile, err error) {
-	r, err := zip.OpenReader(path)
-	if err != nil {
-		return planFile{}, fmt.Errorf("open plan file: %w", err)
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	state, err := member(&r.Reader, "tfstate")
-	if err != nil {
-		return planFile{}, err
-	}
-	if err := json.Unmarshal(state, &f.state); err != nil {
-		return planFile{}, fmt.Errorf("read state in plan file: %w", err)
-	}
-	f.plan, err = member(&r.Reader, "tfplan")
-	return f, err
-}
-
-func member(r *zip.Reader, name string) ([]byte, error) {
-	m, err := r.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("open %s in plan file: %w", name, err)
-	}
-	text, err := io.ReadAll(io.LimitReader(m, maxMember+1))
-	err = errors.Join(err, m.Close())
-	if err == nil && len(text) > maxMember {
-		err = errors.New("it is too large")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s in plan file: %w", name, err)
-	}
-	return text, nil
-}
-
-// fromPlanFile reads the changes of a plan when it has nothing but terraform_data
-// and agrees with what the plan command said in m; else [errUnknownPlan].
-func fromPlanFile(f planFile, m *messages) ([]object, error) {
-	if m.odd || !strings.HasPrefix(m.ui, uiVersion) {
-		return nil, fmt.Errorf("%w: messages of the plan command", errUnknownPlan)
-	}
-	objects, err := decodePlan(f.plan)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnknownPlan, err)
-	}
-	if len(objects) != len(m.planned) {
-		return nil, fmt.Errorf("%w: %d changes in the file, %d announced", errUnknownPlan, len(objects), len(m.planned))
-	}
-	for _, o := range objects {
-		action, err := actionOf(o)
-		if said, ok := m.planned[o.address]; err != nil || !ok || said != (planned{builtinType, string(action)}) {
-			return nil, fmt.Errorf("%w: %s was announced otherwise", errUnknownPlan, o.address)
-		}
-	}
-	return objects, nil
-}
 
 // planFields are the fields of planproto.Plan that may be in a plan of the fast
 // path: version, variables, resource_changes, output_changes, backend,

@@ -1,4 +1,4 @@
-package terraform
+package plan
 
 import (
 	"bytes"
@@ -43,16 +43,17 @@ const (
 // planned is what the plan command says of one object.
 type planned struct{ typ, action string }
 
-// messages reads the output of a command with -json. It implements [io.Writer]
+// Messages reads the output of a command with -json. It implements [io.Writer]
 // for one goroutine.
-type messages struct {
-	// print gets the readable text of each line.
-	print func(text string)
+type Messages struct {
+	// Print gets the readable text of each line; it must be set.
+	Print func(text string)
+	// Errors are the command's first error diagnostics, as a person reads them.
+	Errors []string
 
 	rest []byte
 	// skip is true in the middle of a line that was too long.
 	skip    bool
-	errors  []string
 	ui      string
 	planned map[string]planned
 	// odd is true when something was not understood; the fast path is closed then.
@@ -60,7 +61,7 @@ type messages struct {
 }
 
 // Write implements [io.Writer].
-func (m *messages) Write(p []byte) (int, error) {
+func (m *Messages) Write(p []byte) (int, error) {
 	for line := range bytes.Lines(p) {
 		m.rest = append(m.rest, line...)
 		ended := line[len(line)-1] == '\n'
@@ -78,20 +79,20 @@ func (m *messages) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (m *messages) line(line []byte) {
+func (m *Messages) line(line []byte) {
 	var msg message
 	if err := json.Unmarshal(line, &msg); err != nil {
 		m.odd = true
-		m.print(strings.TrimRight(string(line), "\n"))
+		m.Print(strings.TrimRight(string(line), "\n"))
 		return
 	}
-	m.print(msg.Text)
+	m.Print(msg.Text)
 	switch msg.Type {
 	case "version":
 		m.ui = msg.UI
 	case "diagnostic":
-		if msg.Diagnostic.Severity == "error" && len(m.errors) < maxErrors {
-			m.errors = append(m.errors, msg.problem())
+		if msg.Diagnostic.Severity == "error" && len(m.Errors) < maxErrors {
+			m.Errors = append(m.Errors, msg.problem())
 		}
 	case "planned_change":
 		addr := msg.Change.Resource.Addr

@@ -1,4 +1,4 @@
-package terraform
+package plan
 
 import (
 	"cmp"
@@ -10,12 +10,12 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 )
 
-// fromShow reads what terraform show tells of a saved plan. The numbers of p must
-// be [json.Number].
-func fromShow(p *tfjson.Plan) (objects, outputs []object, err error) {
+// FromShow reads what terraform show tells of a saved plan. The numbers of p must
+// be json.Number.
+func FromShow(p *tfjson.Plan) (c Contents, err error) {
 	for _, rc := range p.ResourceChanges {
 		if rc == nil || rc.Change == nil {
-			return nil, nil, errors.New("read plan: a change is missing in the output of show")
+			return Contents{}, errors.New("read plan: a change is missing in the output of show")
 		}
 		o := objectOf(rc.Change)
 		o.address, o.deposed, o.typ, o.provider = rc.Address, rc.DeposedKey, rc.Type, rc.ProviderName
@@ -25,17 +25,17 @@ func fromShow(p *tfjson.Plan) (objects, outputs []object, err error) {
 		// Data sources are dropped from the state without touching anything.
 		dropped := rc.Mode == tfjson.DataResourceMode && rc.Change.Actions.Delete()
 		if !dropped && (o.actions != "no-op" || o.previous != "" || o.importing != "") {
-			objects = append(objects, o)
+			c.objects = append(c.objects, o)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.OutputChanges)) {
-		c := p.OutputChanges[name]
-		if c == nil || c.Actions.NoOp() {
+		change := p.OutputChanges[name]
+		if change == nil || change.Actions.NoOp() {
 			continue
 		}
-		o := objectOf(c)
+		o := objectOf(change)
 		o.address, o.typ = "output."+name, "output"
-		outputs = append(outputs, o)
+		c.outputs = append(c.outputs, o)
 	}
 	// Actions of providers beside resources (Terraform 1.14) are judged by address.
 	for _, a := range p.ActionInvocations {
@@ -44,9 +44,9 @@ func fromShow(p *tfjson.Plan) (objects, outputs []object, err error) {
 		}
 		o := object{address: a.Address, typ: a.Type, provider: a.ProviderName, actions: "update"}
 		o.after = flatten(withUnknown(a.ConfigValues, a.ConfigUnknown), truths(a.ConfigSensitive))
-		objects = append(objects, o)
+		c.objects = append(c.objects, o)
 	}
-	return objects, outputs, nil
+	return c, nil
 }
 
 func objectOf(c *tfjson.Change) object {
