@@ -60,7 +60,11 @@ func (d *decoder) twice(first, f field) {
 		d.warn(f.pos, "%s is set twice; the last one counts", f.name)
 		return
 	}
-	d.problem(f.pos, "put both into the one at "+first.pos.String(), "only one '%s' block can be configured", strings.ToLower(f.name))
+	do := "put both into one"
+	if first.pos.File == f.pos.File { // else a later file was laid over the first
+		do += "; the other is at " + first.pos.String()
+	}
+	d.problem(f.pos, do, "only one '%s' block can be configured", strings.ToLower(f.name))
 }
 
 // nested gives a setter for a block within a block.
