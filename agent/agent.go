@@ -67,7 +67,7 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 	outer.Go(func() error { return p.consul.Run(around) })
 	outer.Go(func() error {
 		return httpapi.Serve(around, listener, httpapi.New(httpapi.Options{Reader: e, Operator: e, Prober: e,
-			Metrics: p.metrics.handler(), Log: opts.Log.Named("api")}))
+			Metrics: p.metrics.handler(), Log: opts.Log.Named("api"), Names: []string{opts.Config.API.Address}}))
 	})
 
 	ended, killed := make(chan struct{}), make(chan error, 1)
@@ -78,6 +78,7 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 	go func() { finished <- e.runAll(soft, hard, opts.Config.MaxParallelTasks) }()
 	select {
 	case err := <-finished:
+		opts.Log.Info("tasks stopped")
 		close(ended)
 		leave()
 		return errors.Join(err, <-killed, outer.Wait())

@@ -180,7 +180,7 @@ func (a *attempt) baseline() error {
 // review asks the guard and records the plan before it is applied, so that a
 // crash during the apply leaves a trace.
 func (a *attempt) review(p tasks.Plan) bool {
-	a.run.Plan, a.reviewed = p, true
+	a.run.Plan, a.reviewed = p.Brief(), true
 	a.verdict = a.task.Guard.Review(a.proposal(p))
 	a.run.Findings = a.verdict.Findings
 	if a.inspect || a.verdict.Held() {

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"patchbay/tasks/catalog"
@@ -79,6 +80,22 @@ func (p Plan) Destroys() (n int) {
 		}
 	}
 	return n
+}
+
+// MaxDetailed is how many changes of a recorded plan keep their fields.
+const MaxDetailed = 200
+
+// Brief gives the plan as a run records it: every change, but the fields of the
+// first [MaxDetailed] only, so that a large plan does not slow its recording.
+func (p Plan) Brief() Plan {
+	if len(p.Changes) <= MaxDetailed {
+		return p
+	}
+	p.Changes = slices.Clone(p.Changes)
+	for n := range p.Changes[MaxDetailed:] {
+		p.Changes[MaxDetailed+n].Fields = nil
+	}
+	return p
 }
 
 // Summary tells the plan in Terraform's order, such as "1 to create, 2 to replace".

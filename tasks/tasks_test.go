@@ -184,3 +184,17 @@ func TestSecretsNeverPrint(t *testing.T) {
 		t.Error("Reveal does not give the secret")
 	}
 }
+
+func TestABriefPlanKeepsEveryChangeAndDropsFieldsOnly(t *testing.T) {
+	p := destroying(MaxDetailed+50, "x", Delete)
+	for n := range p.Changes {
+		p.Changes[n].Fields = []Field{{Path: "a"}}
+	}
+	b := p.Brief()
+	if b.Destroys() != p.Destroys() || b.Changes[MaxDetailed-1].Fields == nil || b.Changes[MaxDetailed].Fields != nil {
+		t.Errorf("brief plan destroys %d, want %d, with fields up to change %d", b.Destroys(), p.Destroys(), MaxDetailed)
+	}
+	if p.Changes[MaxDetailed].Fields == nil {
+		t.Error("Brief changed the plan itself")
+	}
+}
