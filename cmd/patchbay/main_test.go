@@ -46,6 +46,8 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PORT", server.URL[strings.LastIndex(server.URL, ":")+1:])
 			env.Setenv("NOW", "2026-11-21T14:10:00Z")
 			env.Setenv("TZ", "UTC")
+			// A program built with -race would sleep 1 s at each exit.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},

@@ -83,9 +83,6 @@ func (c *cli) begin(ctx context.Context, s *starting) error {
 	if err != nil {
 		return badConfig("the configuration is not valid; nothing was started", err)
 	}
-	if len(cfg.Tasks) == 0 && s.once {
-		defer c.logger(cfg).Info("no tasks configured")
-	}
 	for _, name := range s.names {
 		if !slices.ContainsFunc(cfg.Tasks, func(t tasks.Task) bool { return t.Name == name }) {
 			return &failure{code: exitConfig, what: fmt.Sprintf("task not found: %s", name),
@@ -96,6 +93,9 @@ func (c *cli) begin(ctx context.Context, s *starting) error {
 	l.Log.Named("cli").Info("started", "version", l.Version, "commit", build().Commit)
 	for _, w := range cfg.Warnings {
 		l.Log.Named("config").Warn("configuration is doubtful", "warning", w)
+	}
+	if len(cfg.Tasks) == 0 && s.once {
+		l.Log.Info("no tasks configured")
 	}
 	return signals(func(stop <-chan struct{}) error {
 		l.Stop = stop

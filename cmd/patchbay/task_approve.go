@@ -18,7 +18,7 @@ import (
 
 func (c *cli) taskApprove() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "approve [options] <task name>",
+		Use: "approve [options] <task name>", DisableFlagsInUseLine: true,
 		Short: "Look at a held plan and let it through",
 		Long: "Show a task's held plan with the evidence, ask, and let exactly this plan through: the agent\n" +
 			"plans again and applies only when input, changes and state are still the same.",

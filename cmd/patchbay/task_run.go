@@ -13,7 +13,7 @@ import (
 
 func (c *cli) taskRun() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "run [options] <task name>",
+		Use: "run [options] <task name>", DisableFlagsInUseLine: true,
 		Short: "Ask for a run of a task now",
 		Long: "Ask for a run of a task now. With -wait, wait for its end: the exit code is 3 when the plan\n" +
 			"is held and 11 when the run failed, though the agent goes on trying.",

@@ -13,7 +13,7 @@ import (
 
 func (c *cli) taskRuns() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "runs [options] <task name>",
+		Use: "runs [options] <task name>", DisableFlagsInUseLine: true,
 		Short: "List a task's newest runs, newest first",
 		Args:  oneTask,
 	}

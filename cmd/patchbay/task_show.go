@@ -16,7 +16,7 @@ import (
 
 func (c *cli) taskShow() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "show [options] <task name>",
+		Use: "show [options] <task name>", DisableFlagsInUseLine: true,
 		Short: "Show a task, its newest run and what it waits for",
 		Args:  oneTask,
 	}
