@@ -24,6 +24,7 @@ type Client struct {
 	pulse pulse
 	// anonymous: no token is configured.
 	anonymous bool
+	conns     *http.Client
 }
 
 var _ catalog.Source = (*Client)(nil)
@@ -39,20 +40,22 @@ func New(cfg config.Consul, log hclog.Logger) (*Client, error) {
 }
 
 func newClient(cfg config.Consul, log hclog.Logger, transport http.RoundTripper) (*Client, error) {
-	client, err := newAPI(cfg, transport)
+	conns := newHTTP(cfg, transport)
+	client, err := newAPI(cfg, conns)
 	if err != nil {
 		return nil, err
 	}
 	long, short := split(cfg.MaxPolls)
 	return &Client{
 		api: client, log: log, hub: newHub(), seats: &seats{free: long}, lane: make(chan struct{}, short),
-		anonymous: cfg.Token.Empty(),
+		anonymous: cfg.Token.Empty(), conns: conns,
 	}, nil
 }
 
 // Run reads what the watchers need until ctx ends, and then waits for its reads
 // to end. It returns nil and must run once.
 func (c *Client) Run(ctx context.Context) error {
+	defer c.conns.CloseIdleConnections()
 	var group errgroup.Group
 	running := map[*entry]context.CancelFunc{}
 	for ctx.Err() == nil {

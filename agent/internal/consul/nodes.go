@@ -54,15 +54,11 @@ func (p *poll) fates(ctx context.Context, next *catalog.View) fates {
 	for _, i := range append(registered, passing...) {
 		out[i.Node.Name] = unknown
 	}
-	// What is still registered shows its node's health itself.
+	// What is still registered tells of its node itself: Consul gives the node's
+	// checks along.
 	for _, i := range next.Instances {
-		if _, asked := out[i.Node.Name]; !asked {
-			continue
-		}
-		for _, c := range i.Checks {
-			if c.ID == catalog.SerfHealth {
-				out[i.Node.Name] = byHealth(c.Status)
-			}
+		if _, asked := out[i.Node.Name]; asked {
+			out[i.Node.Name] = byChecks(i.Checks)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, fatesLimit)
@@ -83,6 +79,16 @@ func (p *poll) fates(ctx context.Context, next *catalog.View) fates {
 func byHealth(status string) fate {
 	if status == catalog.Critical {
 		return dead
+	}
+	return alive
+}
+
+// byChecks judges a node that is known to be registered.
+func byChecks(checks []catalog.Check) fate {
+	for _, c := range checks {
+		if c.ID == catalog.SerfHealth {
+			return byHealth(c.Status)
+		}
 	}
 	return alive
 }

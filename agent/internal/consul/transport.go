@@ -31,8 +31,17 @@ var errTooLarge = errors.New("answer is larger than 256 MiB")
 // out of its own environment variables; guard takes it off every request.
 const unset = "patchbay-unset"
 
-// newAPI makes the library's client over transport.
-func newAPI(cfg config.Consul, transport http.RoundTripper) (*api.Client, error) {
+// newHTTP makes the HTTP client that carries every request.
+func newHTTP(cfg config.Consul, transport http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport: guard{next: transport, token: cfg.Token},
+		// A redirect would carry the token to another host.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// newAPI makes the library's client over conns.
+func newAPI(cfg config.Consul, conns *http.Client) (*api.Client, error) {
 	scheme, address := "http", cfg.Address
 	if cfg.TLS.Enabled {
 		scheme = "https"
@@ -43,14 +52,7 @@ func newAPI(cfg config.Consul, transport http.RoundTripper) (*api.Client, error)
 	case strings.HasPrefix(address, "unix://"):
 		scheme, address = "http", "localhost"
 	}
-	c := &api.Config{
-		Address: address, Scheme: scheme, Token: unset, Namespace: unset, Partition: unset,
-		HttpClient: &http.Client{
-			Transport: guard{next: transport, token: cfg.Token},
-			// A redirect would carry the token to another host.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	c := &api.Config{Address: address, Scheme: scheme, Token: unset, Namespace: unset, Partition: unset, HttpClient: conns}
 	if cfg.Auth.Enabled {
 		c.HttpAuth = &api.HttpBasicAuth{Username: cfg.Auth.Username, Password: cfg.Auth.Password.Reveal()}
 	}
@@ -141,6 +143,13 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = &limit
 	return resp, nil
+}
+
+// CloseIdleConnections lets [http.Client.CloseIdleConnections] reach the transport.
+func (g guard) CloseIdleConnections() {
+	if t, ok := g.next.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
 }
 
 // bounded reads at most left bytes and then fails with over.
