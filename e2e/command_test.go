@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -35,12 +37,22 @@ func TestTheCommandsTellOfARunningDaemon(t *testing.T) {
 	w.answers("web", "web-1")
 	w.phase("web", "applied")
 
-	for _, args := range [][]string{{"status"}, {"task", "list"}, {"task", "show", "web"}, {"task", "runs", "web"}} {
-		wantText(t, w.ask(args...), "web")
-		with := append(append([]string{}, args[:min(2, len(args))]...), "-o", "json")
-		out := w.ask(append(with, args[min(2, len(args)):]...)...)
+	for _, c := range []struct {
+		command []string
+		task    string
+		tells   string
+	}{
+		{[]string{"status"}, "", "web"},
+		{[]string{"task", "list"}, "", "web"},
+		{[]string{"task", "show"}, "web", "builtin/nginx"},
+		{[]string{"task", "runs"}, "web", "applied"},
+	} {
+		task := strings.Fields(c.task)
+		wantText(t, w.ask(slices.Concat(c.command, task)...), c.tells)
+		out := w.ask(slices.Concat(c.command, []string{"-o", "json"}, task)...)
+		wantText(t, out, c.tells)
 		if !json.Valid([]byte(out)) {
-			t.Errorf("patchbay %v -o json is no JSON:\n%s", args, out)
+			t.Errorf("patchbay %v -o json is no JSON:\n%s", c.command, out)
 		}
 	}
 

@@ -164,7 +164,7 @@ task {
 		t.Errorf("exit code %d, want 15", code)
 	}
 	// One mistake each: an unknown attribute, a bad regexp, a duplicate task.
-	wantText(t, out, "bad.hcl:3:3", "bad.hcl:9:", "bad.hcl:12:")
+	wantText(t, out, "bad.hcl:3:3", "bad.hcl:9:15", "bad.hcl:13:3")
 	if _, err := os.Stat(filepath.Join(w.program.Dir, "sync-tasks")); !os.IsNotExist(err) {
 		t.Errorf("the working directory was made: %v", err)
 	}

@@ -86,7 +86,7 @@ func (s *stage) first(ctx context.Context) error {
 	if err := s.serve("web", "web-1", "web-2", "web-3"); err != nil {
 		return err
 	}
-	if err := s.serve("api", "api-1", "api-2"); err != nil {
+	if err := s.serveOnRack("api", "api-1", "api-2"); err != nil {
 		return err
 	}
 	s.tell.line("Consul", "has web-1, web-2, web-3 and api-1, api-2, all passing")
@@ -153,8 +153,8 @@ func (s *stage) lied(ctx context.Context, load *rig.Load) (held time.Duration, e
 		return 0, err
 	}
 	began := time.Now()
-	for _, id := range []string{"api-1", "api-2"} {
-		s.backends[id].SetSick(true)
+	if err := s.consul.SetHealthTogether("api", api.HealthCritical, "api-1", "api-2"); err != nil {
+		return 0, err
 	}
 	if _, err := s.consul.AwaitService(ctx, "api", limit, func(e []*api.ServiceEntry) bool { return passing(e) == 0 }); err != nil {
 		return 0, err
@@ -166,8 +166,8 @@ func (s *stage) lied(ctx context.Context, load *rig.Load) (held time.Duration, e
 	}
 	s.tell.held(run)
 	s.tell.line("a person", "would say: patchbay task approve api. Here the checks recover instead")
-	for _, id := range []string{"api-1", "api-2"} {
-		s.backends[id].SetSick(false)
+	if err := s.consul.SetHealthTogether("api", api.HealthPassing, "api-1", "api-2"); err != nil {
+		return 0, err
 	}
 	if _, err := s.patchbay.AwaitPhase(ctx, "api", "unchanged", limit); err != nil {
 		return 0, err

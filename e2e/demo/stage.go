@@ -92,6 +92,20 @@ func (s *stage) serveAs(id, service, name string) error {
 	return s.consul.RegisterProbed(id, service, b)
 }
 
+// serveOnRack starts HTTP services of a rack whose monitor tells Consul of their health.
+func (s *stage) serveOnRack(service string, ids ...string) error {
+	var backends []*rig.Backend
+	for _, id := range ids {
+		b, err := rig.NewBackend(id)
+		if err != nil {
+			return err
+		}
+		s.backends[id] = b
+		backends = append(backends, b)
+	}
+	return s.consul.RegisterOnRack(service, backends...)
+}
+
 // config has two tasks with NGINX's upstreams of web and api.
 func (s *stage) config() (string, error) {
 	text := fmt.Sprintf(`port = 0

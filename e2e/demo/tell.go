@@ -38,11 +38,13 @@ func (t *teller) run(task string, r rig.Run) {
 			who = ""
 		}
 	}
-	t.line("Patchbay", "task %s: planned %s; reviewed; applied in %s", task, planned(r.Plan.Changes), seconds(took(r)))
+	t.line("Patchbay", "task %s planned %s; the guard let it through; applied in %s", task, planned(r.Plan.Changes), seconds(took(r)))
 	for _, c := range r.Plan.Changes {
 		for _, f := range c.Fields {
-			if strings.Contains(f.Path, "upstreams") && f.Before != "" {
-				t.text("%s: %s → %s", f.Path, f.Before, f.After)
+			upstream, ok := strings.CutPrefix(f.Path, "triggers_replace.upstreams.")
+			before, after := servers(f.Before), servers(f.After)
+			if ok && f.Before != "" && before != after {
+				t.text("NGINX's upstream %s goes from %s to %s", upstream, before, after)
 			}
 		}
 	}
@@ -74,6 +76,12 @@ func cause(c rig.Cause) string {
 		return fmt.Sprintf("%s moved from %s to %s", c.Instance, c.From, c.To)
 	}
 	return fmt.Sprintf("%s changed its %s", c.Instance, c.To)
+}
+
+// servers takes what a person reads of an upstream's summary, without its digest.
+func servers(summary string) string {
+	text, _, _ := strings.Cut(summary, " down=")
+	return strings.Replace(text, "servers=", "", 1) + " servers"
 }
 
 // planned sums a plan up, such as "to replace terraform_data.upstreams".

@@ -141,6 +141,48 @@ func (c *Consul) SetHealth(id, status string) error {
 	return nil
 }
 
+// rack is a node without an agent: what tells of its checks writes to the catalog.
+const rack = "rack-2"
+
+// RegisterOnRack registers backends as instances of a service on another node, all
+// passing; [Consul.SetHealthTogether] changes their health.
+func (c *Consul) RegisterOnRack(service string, backends ...*Backend) error {
+	for _, b := range backends {
+		_, err := c.Client.Catalog().Register(&api.CatalogRegistration{
+			Node: rack, Address: "127.0.0.1",
+			Service: &api.AgentService{ID: b.ID, Service: service, Address: "127.0.0.1", Port: b.Port()},
+			Checks:  api.HealthChecks{rackCheck(service, b.ID, api.HealthPassing)},
+		}, nil)
+		if err != nil {
+			return fmt.Errorf("register %s of %s: %w", b.ID, service, err)
+		}
+	}
+	return nil
+}
+
+// SetHealthTogether sets the health of instances of the rack in one transaction.
+func (c *Consul) SetHealthTogether(service, status string, ids ...string) error {
+	var ops api.TxnOps
+	for _, id := range ids {
+		ops = append(ops, &api.TxnOp{Check: &api.CheckTxnOp{Verb: api.CheckSet, Check: *rackCheck(service, id, status)}})
+	}
+	ok, answer, _, err := c.Client.Txn().Txn(ops, nil)
+	if err == nil && !ok {
+		err = fmt.Errorf("%v", answer.Errors)
+	}
+	if err != nil {
+		return fmt.Errorf("set health of %v: %w", ids, err)
+	}
+	return nil
+}
+
+func rackCheck(service, id, status string) *api.HealthCheck {
+	return &api.HealthCheck{
+		Node: rack, CheckID: "check:" + id, Name: "the rack's monitor", Status: status,
+		Output: "the monitor says " + status, ServiceID: id, ServiceName: service,
+	}
+}
+
 // Deregister takes an instance away.
 func (c *Consul) Deregister(id string) error {
 	if err := c.Client.Agent().ServiceDeregister(id); err != nil {
