@@ -85,15 +85,25 @@ func (p Plan) Destroys() (n int) {
 // MaxDetailed is how many changes of a recorded plan keep their fields.
 const MaxDetailed = 200
 
-// Brief gives the plan as a run records it: every change, but the fields of the
-// first [MaxDetailed] only, so that a large plan does not slow its recording.
+// Brief gives the plan as a run records it: every change, but the fields of
+// [MaxDetailed] only, what ceases to exist before what stays, so that a large plan
+// does not slow its recording.
 func (p Plan) Brief() Plan {
 	if len(p.Changes) <= MaxDetailed {
 		return p
 	}
 	p.Changes = slices.Clone(p.Changes)
-	for n := range p.Changes[MaxDetailed:] {
-		p.Changes[MaxDetailed+n].Fields = nil
+	left := MaxDetailed
+	for _, losses := range []bool{true, false} {
+		for n := range p.Changes {
+			c := &p.Changes[n]
+			if (c.Action == Delete || c.Action == Replace) != losses {
+				continue
+			}
+			if left--; left < 0 {
+				c.Fields = nil
+			}
+		}
 	}
 	return p
 }

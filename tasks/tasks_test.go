@@ -197,4 +197,8 @@ func TestABriefPlanKeepsEveryChangeAndDropsFieldsOnly(t *testing.T) {
 	if p.Changes[MaxDetailed].Fields == nil {
 		t.Error("Brief changed the plan itself")
 	}
+	p.Changes[0].Action = Update
+	if b := p.Brief(); b.Changes[0].Fields != nil || b.Changes[MaxDetailed].Fields == nil {
+		t.Error("an updated object kept its fields before a destroyed one")
+	}
 }
