@@ -245,3 +245,19 @@ func decodeJSON(t *testing.T, raw []byte) (v any) {
 	}
 	return v
 }
+
+func TestTerraformAcceptsEveryShippedModuleAsRendered(t *testing.T) {
+	for _, name := range BuiltinNames() {
+		t.Run(name, func(t *testing.T) {
+			e := task("shipped")
+			e.Module = "builtin/" + name
+			files, err := Render(e, Inputs{Input: input(web("1", "n1")), Backend: local()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tf := newTerraform(t, files.Root)
+			tf.run(t, "init", "-input=false", "-no-color")
+			tf.run(t, "plan", "-input=false", "-no-color")
+		})
+	}
+}
