@@ -164,7 +164,7 @@ func (s *stage) lied(ctx context.Context, load *rig.Load) (held time.Duration, e
 	if err != nil {
 		return 0, err
 	}
-	s.tell.held(run)
+	s.tell.held("api", run)
 	s.tell.line("a person", "would say: patchbay task approve api. Here the checks recover instead")
 	if err := s.consul.SetHealthTogether("api", api.HealthPassing, "api-1", "api-2"); err != nil {
 		return 0, err

@@ -38,21 +38,21 @@ func (t *teller) run(task string, r rig.Run) {
 			who = ""
 		}
 	}
-	t.line("Patchbay", "task %s planned %s; the guard let it through; applied in %s", task, planned(r.Plan.Changes), seconds(took(r)))
+	t.line("Patchbay", "planned %s; the guard allowed it; applied in %s", planned(task, r.Plan.Changes), seconds(took(r)))
 	for _, c := range r.Plan.Changes {
 		for _, f := range c.Fields {
 			upstream, ok := strings.CutPrefix(f.Path, "triggers_replace.upstreams.")
 			before, after := servers(f.Before), servers(f.After)
 			if ok && f.Before != "" && before != after {
-				t.text("NGINX's upstream %s goes from %s to %s", upstream, before, after)
+				t.text("upstream %s in NGINX: %s, before %s", upstream, after, before)
 			}
 		}
 	}
 }
 
 // held tells why a run is held.
-func (t *teller) held(r rig.Run) {
-	t.line("Patchbay", "planned %s and HELD it; nothing was applied", planned(r.Plan.Changes))
+func (t *teller) held(task string, r rig.Run) {
+	t.line("Patchbay", "planned %s and HELD it; nothing was applied", planned(task, r.Plan.Changes))
 	for _, f := range r.Findings {
 		if f.Decision != "hold" {
 			continue
@@ -84,13 +84,13 @@ func servers(summary string) string {
 	return strings.Replace(text, "servers=", "", 1) + " servers"
 }
 
-// planned sums a plan up, such as "to replace terraform_data.upstreams".
-func planned(changes []rig.Change) string {
+// planned sums a plan up, such as "to replace terraform_data.upstreams of task web".
+func planned(task string, changes []rig.Change) string {
 	var parts []string
 	for _, c := range changes {
-		parts = append(parts, "to "+c.Action+" "+c.Address)
+		parts = append(parts, "to "+c.Action+" "+strings.TrimPrefix(c.Address, "module."+task+"."))
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, ", ") + " of task " + task
 }
 
 func took(r rig.Run) (sum time.Duration) {
