@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Delta is one difference between two views in plain words and in parts.
@@ -73,7 +74,7 @@ func diffInstance(key string, was, is map[string]Instance) []Delta {
 	if a.Status() != b.Status() {
 		d := Delta{Service: b.Name, Instance: key, What: "health", From: a.Status(), To: b.Status()}
 		if c, ok := changedCheck(a, b); ok {
-			d.Check, d.Output = c.Name, c.Output[:min(maxOutput, len(c.Output))]
+			d.Check, d.Output = c.Name, clip(c.Output)
 		}
 		out = append(out, d)
 	}
@@ -86,17 +87,25 @@ func diffInstance(key string, was, is map[string]Instance) []Delta {
 	return out
 }
 
+// clip cuts a text to maxOutput without leaving half a character.
+func clip(text string) string {
+	return strings.ToValidUTF8(text[:min(maxOutput, len(text))], "")
+}
+
+// changedCheck finds the check that explains b's state: among those that changed
+// the one with that very state, since another may have healed at the same time.
 func changedCheck(a, b Instance) (Check, bool) {
 	before := map[string]string{}
 	for _, c := range a.Checks {
 		before[c.ID] = c.Status
 	}
+	worst, ok := b.WorstCheck()
 	for _, c := range b.Checks {
-		if before[c.ID] != c.Status {
+		if before[c.ID] != c.Status && c.Status == worst.Status {
 			return c, true
 		}
 	}
-	return b.WorstCheck()
+	return worst, ok
 }
 
 func changedFields(a, b Instance) (fields []string) {

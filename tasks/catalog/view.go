@@ -117,14 +117,40 @@ type View struct {
 func NewServiceView(q Query, instances []Instance) *View {
 	for n := range instances {
 		slices.Sort(instances[n].Tags)
-		slices.SortFunc(instances[n].Checks, func(a, b Check) int { return cmp.Compare(a.ID, b.ID) })
+		slices.SortFunc(instances[n].Checks, compareCheck)
 	}
-	slices.SortStableFunc(instances, func(a, b Instance) int { return cmp.Compare(a.Key(), b.Key()) })
+	sortInstances(instances)
 	h := NewHasher().Int(len(instances))
 	for _, i := range instances {
 		i.write(h)
 	}
 	return &View{Query: q, Instances: instances, Digest: h.Sum(), Verdict: Verdict{Trust: Trusted}}
+}
+
+// sortInstances sorts by key, which is made once per instance: a view may hold
+// thousands. Two instances whose parts join to one key, such as a.b on c and a on
+// b.c, still have an order of their own.
+func sortInstances(instances []Instance) {
+	type keyed struct {
+		key string
+		Instance
+	}
+	list := make([]keyed, len(instances))
+	for n, i := range instances {
+		list[n] = keyed{i.Key(), i}
+	}
+	slices.SortStableFunc(list, func(a, b keyed) int {
+		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Node.Name, b.Node.Name),
+			cmp.Compare(a.Namespace, b.Namespace))
+	})
+	for n := range list {
+		instances[n] = list[n].Instance
+	}
+}
+
+func compareCheck(a, b Check) int {
+	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.ServiceID, b.ServiceID),
+		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Status, b.Status))
 }
 
 // NewNamesView makes the trusted view of a ServiceNames query. It sorts the tags
