@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -460,5 +462,41 @@ func TestARestartJudgesAgainstWhatWasApplied(t *testing.T) {
 			t.Errorf("causes = %d, want both members gone", got)
 		}
 		b.stop()
+	})
+}
+
+func TestWhatAnEarlierToolAppliedIsTheBaselineEvenAfterAnInspection(t *testing.T) {
+	task := webTask(t)
+	tfvars := filepath.Join(task.WorkingDir, "terraform.tfvars")
+	old := `services = {
+  "web-0.n1.dc1" = {
+    id   = "web-0"
+    name = "web"
+    node = "n1"
+    port = 80
+    address = "10.0.0.1"
+  }
+}
+`
+	if err := os.WriteFile(tfvars, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, task, tasks.Record{})
+		b.stop()
+		snapshot := catalog.NewSnapshot(catalog.NewServiceView(catalog.Query{Kind: catalog.ServiceHealth, Name: "web"}, nil))
+		w := b.runner.work
+		input := w.project(snapshot)
+		run := w.newRun(tasks.Inspect, nil)
+		res := w.attempt(t.Context(), t.Context(), job{run: *run, snapshot: snapshot, input: input, inspect: true})
+		if res.err != nil || !slices.ContainsFunc(res.run.Findings, func(f tasks.Finding) bool { return f.Decision == tasks.Hold }) {
+			t.Errorf("inspection: %v, findings %+v; want a hold", res.err, res.run.Findings)
+		}
+		if err := os.WriteFile(tfvars, []byte("services = {\n}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if a := b.store.records["web"].Applied; a == nil || len(a.Members) != 1 || a.Members[0].Key != "web-0.n1.dc1" {
+			t.Errorf("baseline = %+v, want the one member of the old file", a)
+		}
 	})
 }

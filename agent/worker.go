@@ -44,7 +44,7 @@ type job struct {
 	record   tasks.Record
 	// report takes progress; nil when nobody listens.
 	report chan<- tasks.Run
-	// inspect plans and reviews only; nothing is recorded.
+	// inspect plans and reviews only; no run is recorded.
 	inspect bool
 }
 
@@ -150,8 +150,8 @@ type attempt struct {
 }
 
 // baseline makes what an earlier tool left in the task's directory the guard's
-// baseline, before the first attempt overwrites it. It is recorded at once, so
-// that a held plan does not become its own baseline.
+// baseline, before the first attempt overwrites it. It is recorded at once, even
+// by an inspection, so that what is only wanted never becomes the baseline.
 func (a *attempt) baseline() error {
 	if a.record.Applied != nil {
 		return nil
@@ -168,9 +168,6 @@ func (a *attempt) baseline() error {
 		return fmt.Errorf("read baseline of task %s from terraform.tfvars: %w; nothing was planned: mend or move the file", a.task.Name, err)
 	}
 	a.record.Applied = &tasks.AppliedInput{Members: members, At: a.now()}
-	if a.inspect {
-		return nil
-	}
 	if err := a.store.SaveRecord(a.task.Name, a.record); err != nil {
 		return fmt.Errorf("save baseline: %w", err)
 	}
