@@ -75,7 +75,7 @@ func TestDiffTellsEveryChangeInPlainWords(t *testing.T) {
 
 func TestADeltaKeepsTheCheckAndAPartOfItsOutput(t *testing.T) {
 	failed := full()
-	failed.Checks[0].Status, failed.Checks[0].Output = Critical, "x" + strings.Repeat("ü", 4000)
+	failed.Checks[0].Status, failed.Checks[0].Output = Critical, "x"+strings.Repeat("ü", 4000)
 	d := Diff([]Instance{full()}, []Instance{failed})[0]
 	if d.Check != "http" || d.From != Passing || d.To != Critical {
 		t.Errorf("got %+v", d)
