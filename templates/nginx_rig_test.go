@@ -23,6 +23,8 @@ import (
 // patience bounds each wait of these tests; none passes by waiting that long.
 const patience = 30 * time.Second
 
+const workerProcesses = 2
+
 // edge is a real NGINX with its own configuration, on loopback.
 type edge struct {
 	dir, addr string
@@ -41,7 +43,7 @@ func newEdge(tb testing.TB, extra string) *edge {
 	e.write(tb, "conf.d/web.conf", "upstream web {\n  server 127.0.0.1:1 down;\n}\n")
 	e.write(tb, "nginx.conf", fmt.Sprintf(`pid nginx.pid;
 error_log error.log;
-worker_processes 2;
+worker_processes %d;
 events { worker_connections 1024; }
 http {
   access_log off;
@@ -57,7 +59,7 @@ http {
     }
   }
 }
-`, extra, e.addr))
+`, workerProcesses, extra, e.addr))
 	e.start(tb)
 	return e
 }
@@ -120,15 +122,20 @@ func (e *edge) check(tb testing.TB) {
 	}
 }
 
-// workers lists the children of the master.
+// workers lists the children of the master, once those of earlier reloads are gone.
 func (e *edge) workers(tb testing.TB) string {
 	tb.Helper()
 	pid := strings.TrimSpace(e.read(tb, "nginx.pid"))
-	children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
-	if err != nil {
-		tb.Fatalf("list workers: %v", err)
-	}
-	return string(children)
+	var workers string
+	wait(tb, "old workers of nginx did not end", func() bool {
+		children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+		if err != nil {
+			tb.Fatalf("list workers: %v", err)
+		}
+		workers = string(children)
+		return len(strings.Fields(workers)) == workerProcesses
+	})
+	return workers
 }
 
 // ask makes one request on a new connection.

@@ -111,6 +111,7 @@ func TestNginxServesWeightedAndIPv6Backends(t *testing.T) {
 	s.give(t, with(six, func(i *instance) { i.Meta = map[string]string{"weight": "3"} }), four)
 	s.apply(t)
 	e.serves(t, "six", "four")
+	e.workers(t) // those of the start know no backend
 	// One peer list in the zone: exactly 3 of 4 go to the weight of 3.
 	seen := map[string]int{}
 	for range 40 {
@@ -231,6 +232,7 @@ func TestNginxThatCannotReloadFailsTheRunUntilItCan(t *testing.T) {
 	s.give(t, a)
 	s.apply(t)
 	e.serves(t, "a")
+	before := e.read(t, live)
 
 	// nginx -t does not mind a port that is taken; a reload does.
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -245,6 +247,19 @@ func TestNginxThatCannotReloadFailsTheRunUntilItCan(t *testing.T) {
 		t.Fatalf("apply: %v, want an error that no new worker came:\n%s", err, out)
 	}
 	e.serves(t, "a")
+	if !strings.Contains(e.read(t, live), hostPort(b)) {
+		t.Error("the file that nginx accepted is not in place")
+	}
+
+	// What is rolled back to is what nginx serves, not what it never loaded.
+	e.write(t, "conf.d/zz.conf", "no_such_directive on;\n")
+	if out, err := s.run("apply", "-auto-approve"); err == nil {
+		t.Fatalf("a configuration that nginx refuses was applied:\n%s", out)
+	}
+	if diff := cmp.Diff(before, e.read(t, live)); diff != "" {
+		t.Errorf("the file is not the one that nginx serves (-want +got):\n%s", diff)
+	}
+
 	if err := os.Remove(e.path("conf.d/zz.conf")); err != nil {
 		t.Fatal(err)
 	}

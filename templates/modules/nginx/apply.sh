@@ -18,6 +18,11 @@ die() {
   say "$@"
   exit 1
 }
+# For those who hold the lock.
+give_up() {
+  rm -f "$new"
+  die "$@"
+}
 nap() { sleep 0.01 2>/dev/null || sleep 1; }
 now() { read -r uptime _ </proc/uptime && echo "${uptime%.*}"; }
 
@@ -50,31 +55,35 @@ unpack() {
     n=$((n + 1))
   done | base64 -d | gzip -dc
 }
-unpack >"$new" || die "cannot write $new; nothing was changed"
+unpack >"$new" || give_up "cannot write $new; nothing was changed"
 
 if [ ! -e "$pending" ]; then
   if cmp -s "$new" "$file"; then
     rm -f "$new"
     exit 0
   fi
-  rm -f "$old"
+  [ ! -e "$old" ] || rm -f "$old"
   if [ -e "$file" ]; then
-    ln "$file" "$old" 2>/dev/null || cp -p "$file" "$old" || die "cannot keep a copy of $file; nothing was changed"
+    ln "$file" "$old" 2>/dev/null || cp -p "$file" "$old" || give_up "cannot keep a copy of $file; nothing was changed"
   fi
   : >"$pending"
 fi
 # Else a run before this one stopped half way, and $old is still what NGINX serves.
-mv -f "$new" "$file" || die "cannot replace $file; nothing was changed"
+mv -f "$new" "$file" || give_up "cannot replace $file; nothing was changed"
 
 # -T tests as -t does and also tells where the pid is.
 if ! whole=$("$@" -T 2>"$new"); then
   cat "$new" >&2
   if [ -e "$old" ]; then mv -f "$old" "$file"; else rm -f "$file"; fi
-  rm -f "$new" "$pending"
-  die "NGINX refused the configuration with the new upstreams (its message is above); $file is as before and traffic is untouched; the next run tries again"
+  rm -f "$pending"
+  give_up "NGINX refused the configuration with the new upstreams (its message is above); $file is as before and traffic is untouched; the next run tries again"
 fi
-rm -f "$new"
 
+built_in() {
+  option=$1
+  shift
+  "$@" -V 2>&1 | sed -n "s/.* --$option=\([^ ]*\).*/\1/p"
+}
 # Prints the path of the pid file: from -g, from the configuration, or the one built
 # in; relative ones are below the prefix. Takes the command, reads $whole.
 pid_file() {
@@ -84,16 +93,14 @@ pid_file() {
     option=$word
   done
   path=$({
-    printf '%s\n' "$global" | tr ';' '\n'
+    [ -z "$global" ] || printf '%s\n' "$global" | tr ';' '\n'
     printf '%s\n' "$whole"
   } | sed -n "/^[[:space:]]*pid[[:space:]]\{1,\}[\"']\{0,1\}\([^;\"']*\).*/{s//\1/p;q;}")
-  case $path in /*) ;; *)
-    built=" $("$@" -V 2>&1)"
-    [ -n "$path" ] || path=$(printf '%s\n' "$built" | sed -n 's/.* --pid-path=\([^ ]*\).*/\1/p')
-    [ -n "$prefix" ] || prefix=$(printf '%s\n' "$built" | sed -n 's/.* --prefix=\([^ ]*\).*/\1/p')
-    ;;
+  [ -n "$path" ] || path=$(built_in pid-path "$@")
+  case $path in
+  /*) printf '%s\n' "$path" ;;
+  *) printf '%s\n' "${prefix:-$(built_in prefix "$@")}/$path" ;;
   esac
-  case $path in /*) printf '%s\n' "$path" ;; *) printf '%s\n' "${prefix%/}/$path" ;; esac
 }
 # Sets $workers to the children of $master; none where that cannot be seen.
 look() {
@@ -114,15 +121,15 @@ master=''
 look
 before=$workers
 if ! "$@" -s reload; then
-  die "NGINX accepted the new upstreams but could not be told to reload (its message is above); $file has them; start NGINX or see nginx_command; the next run reloads again"
+  give_up "NGINX accepted the new upstreams but could not be told to reload (its message is above); $file has them; start NGINX or see nginx_command; the next run reloads again"
 fi
 # The reload is only a signal: what is applied is what workers serve. Where they
 # cannot be seen, in another pid namespace, the signal has to do.
 if [ -n "$before" ]; then
   deadline=$(($(now) + RELOAD_TIMEOUT + 1))
   until renewed; do
-    [ "$(now)" -lt $deadline ] || die "NGINX accepted the new upstreams but started no new workers within $RELOAD_TIMEOUT s; the old ones go on; see NGINX's error log; the next run reloads again"
+    [ "$(now)" -lt $deadline ] || give_up "NGINX accepted the new upstreams but started no new workers within $RELOAD_TIMEOUT s; the old ones go on; see NGINX's error log; the next run reloads again"
     nap
   done
 fi
-rm -f "$old" "$pending"
+rm -f "$new" "$old" "$pending"
