@@ -45,7 +45,7 @@ func (p *poll) settle(ctx context.Context, got answer) error {
 	}
 }
 
-var errHidden = errors.New("Consul hides results from the token; " +
+var errHidden = errors.New("results are hidden from the token by Consul; " +
 	"the answer was not taken; give the token service:read on the service and node:read on its nodes")
 
 var errAnonymous = errors.New("no token is configured and Consul denies by default, so it may hide anything without a word; " +

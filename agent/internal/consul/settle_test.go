@@ -149,7 +149,7 @@ func TestALieIsNeverPublished(t *testing.T) {
 				w.tell(nil)
 				w.set("web", several(5)...)
 				healing := time.Now()
-				s, _ = w.until(ch, func(s catalog.Snapshot) bool { return trusted(s) && len(view(t, s, "web").Instances) == 5 })
+				w.until(ch, func(s catalog.Snapshot) bool { return trusted(s) && len(view(t, s, "web").Instances) == 5 })
 				if took := time.Since(healing); took > 40*time.Second {
 					t.Errorf("healed after %s", took)
 				}
@@ -270,7 +270,6 @@ func TestAnIndexThatFellMakesTheNextShrinkWait(t *testing.T) {
 		if v := view(t, s, "web"); v.Epoch != 1 || v.Verdict.Confirmed != 2 || time.Since(started) != 10*time.Second {
 			t.Errorf("got %s after %s", describe(s), time.Since(started))
 		}
-		started = time.Now()
 		w.set("web", several(6)...)
 		if s, took := w.next(ch); took != 0 || len(view(t, s, "web").Instances) != 6 {
 			t.Errorf("the second shrink: got %s after %s", describe(s), took)

@@ -45,9 +45,8 @@ func TestAChangeReachesTheWatcherAtOnceAlsoRightAfterAnother(t *testing.T) {
 		ch := w.watch(byName("web"))
 		w.next(ch)
 		time.Sleep(time.Minute)
-		changed := several(5)
 		for n := range 4 {
-			changed = append(several(5)[:4:4], failingCheck(instance("web-4", "n4", 9000+n)))
+			changed := append(several(5)[:4:4], failingCheck(instance("web-4", "n4", 9000+n)))
 			w.set("web", changed...)
 			s, took := w.next(ch)
 			if got := view(t, s, "web").Instances[4]; took != 0 || got.Port != 9000+n || got.Status() != catalog.Critical {
@@ -163,7 +162,7 @@ func TestAFailingListOfNamesDropsNoService(t *testing.T) {
 		s, _ := w.until(ch, func(s catalog.Snapshot) bool { return !trusted(s) })
 		view(t, s, "web")
 		w.set("web", several(3)...)
-		s, _ = w.until(ch, func(s catalog.Snapshot) bool { return len(view(t, s, "web").Instances) == 3 })
+		w.until(ch, func(s catalog.Snapshot) bool { return len(view(t, s, "web").Instances) == 3 })
 		w.tell(nil)
 		w.until(ch, trusted)
 	})
