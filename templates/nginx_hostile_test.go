@@ -27,6 +27,7 @@ func TestNginxRefusesWhatItCouldMisread(t *testing.T) {
 		"a unix socket":                       at("unix:/var/run/docker.sock", 80),
 		"a parameter":                         at("10.0.0.1 backup", 80),
 		"an IPv4 address out of range":        at("10.0.0.256", 80),
+		"an IPv4 address with a dot too many": at("10.0.0.1.", 80),
 		"an IPv6 address with directives":     at("::1]:80"+inject, 80),
 		"no IPv6 address":                     at(":::", 80),
 		"an IPv6 address with zone":           at("fe80::1%eth0", 80),
@@ -138,32 +139,42 @@ func TestNginxUpstreamNamesAreSafeAndUnique(t *testing.T) {
 
 func TestNginxModuleRefusesBadVariables(t *testing.T) {
 	e := newEdge(t, "")
-	for sentence, argument := range map[string]string{
-		"a method with directives":   `method = "least_conn; evil on"`,
-		"an unknown method":          `method = "sticky"`,
-		"a fail_timeout with words":  `fail_timeout = "1s; evil"`,
-		"max_fails below zero":       `max_fails = -1`,
-		"keepalive in parts":         `keepalive = 1.5`,
-		"no command":                 `nginx_command = []`,
-		"a prefix with a space":      `upstream_prefix = "a b"`,
-		"no time for a reload":       `reload_timeout = 0`,
-		"a relative path":            `config_path = "web.conf"`,
-		"a hidden file":              `config_path = "/etc/nginx/conf.d/.web.conf"`,
-		"a directory":                `config_path = "/etc/nginx/conf.d/"`,
-		"an empty name of a service": `service_names = [""]`,
-		"a line feed in config_path": `config_path = "/etc/nginx/a\nb"`,
-		"an empty word in a command": `nginx_command = ["nginx", ""]`,
+	before := e.read(t, live)
+	for sentence, arguments := range map[string][]string{
+		"a method with directives":   {`method = "least_conn; evil on"`},
+		"an unknown method":          {`method = "sticky"`},
+		"a fail_timeout with words":  {`fail_timeout = "1s; evil"`},
+		"max_fails below zero":       {`max_fails = -1`},
+		"keepalive in parts":         {`keepalive = 1.5`},
+		"no command":                 {`nginx_command = []`},
+		"an empty word in a command": {`nginx_command = ["nginx", ""]`},
+		"a prefix with a space":      {`upstream_prefix = "a b"`},
+		"no time for a reload":       {`reload_timeout = 0`},
+		"a relative path":            {`config_path = "web.conf"`},
+		"a hidden file":              {`config_path = "/etc/nginx/conf.d/.web.conf"`},
+		"a directory":                {`config_path = "/etc/nginx/conf.d/"`},
+		"a line feed in config_path": {`config_path = "/etc/nginx/a\nb"`},
+		"an empty name of a service": {`service_names = [""]`},
+		"several at once":            {`method = "sticky"`, `max_fails = -1`, `config_path = ""`},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			s := newStack(t, e, live)
-			name := strings.Fields(argument)[0]
-			s.write(t, "main.tf", fmt.Appendf(nil, "module \"edge\" {\n  source = \"./nginx\"\n  services = {}\n  %s\n}\n", argument))
+			s.write(t, "main.tf", fmt.Appendf(nil, "module \"edge\" {\n  source = \"./nginx\"\n  services = {}\n  %s\n}\n", strings.Join(arguments, "\n  ")))
 			s.must(t, "init")
-			out, err := s.run("plan")
-			if err == nil || !strings.Contains(out, "Invalid value for variable") || !strings.Contains(out, "The "+name) {
-				t.Errorf("plan: %v, want the refusal of %s:\n%s", err, name, out)
+			out, err := s.run("apply", "-auto-approve")
+			said := strings.Join(strings.Fields(strings.ReplaceAll(out, "│", " ")), " ")
+			if err == nil || !strings.Contains(said, "Variables of the nginx module cannot be used; nothing was changed: ") {
+				t.Fatalf("apply: %v, want a refusal:\n%s", err, out)
+			}
+			for _, argument := range arguments {
+				if name, _, _ := strings.Cut(argument, " "); !strings.Contains(said, name+" must") {
+					t.Errorf("the error does not name %s:\n%s", name, out)
+				}
 			}
 		})
+	}
+	if diff := cmp.Diff(before, e.read(t, live)); diff != "" {
+		t.Errorf("the live file changed (-before +after):\n%s", diff)
 	}
 }
 

@@ -18,12 +18,14 @@ locals {
     }
   ]
 
-  octet     = "(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
-  ipv4      = "(?:${local.octet}\\.){3}${local.octet}"
-  ipv6      = "[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
-  host_name = "[A-Za-z0-9_.-]*[A-Za-z][A-Za-z0-9_.-]*"
   # One element for each line, with null for all that the line is not.
-  hosts   = regexall("(?m)^(?:(?P<ip4>${local.ipv4})|(?P<ip6>${local.ipv6})|(?P<name>${local.host_name})|.*)$", join("\n", local.seen[*].host))
+  hosts = regexall(join("", [
+    "(?m)^(?:",
+    "(?P<ip4>(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])\\.){3}(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9]))",
+    "|(?P<ip6>[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)",
+    "|(?P<name>[A-Za-z0-9_.-]*[A-Za-z][A-Za-z0-9_.-]*)",
+    "|.*)$",
+  ]), join("\n", local.seen[*].host))
   wishes  = regexall("(?m)^(?:(?P<weight>-?[0-9]{1,5})|(?P<none>-)|.*)$", join("\n", local.seen[*].weight))
   ip6     = merge({ "-" = [true] }, { for h in local.hosts : h.ip6 => can(cidrhost("${h.ip6}/128", 0))... if h.ip6 != null })
   weights = merge({ for key, s in var.services : key => 1 }, var.instance_weights)

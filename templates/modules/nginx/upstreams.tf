@@ -6,12 +6,11 @@ locals {
   # What the operator says in cts_user_defined_meta wins over the module's variables
   # for the services that it is given with.
   settings = {
-    method       = { pattern = local.method, value = var.method }
+    method       = { pattern = "^(round_robin|least_conn|ip_hash|random( two( least_conn)?)?|hash [$A-Za-z0-9_:.-]+( consistent)?)$", value = var.method }
     fail_timeout = { pattern = "^[0-9]{1,6}[smhd]?$", value = var.fail_timeout }
     max_fails    = { pattern = "^[0-9]{1,4}$", value = tostring(var.max_fails) }
     keepalive    = { pattern = "^[0-9]{1,4}$", value = tostring(var.keepalive) }
   }
-  method = "^(round_robin|least_conn|ip_hash|random( two( least_conn)?)?|hash [$A-Za-z0-9_:.-]{1,200}( consistent)?)$"
   asked = {
     for service in local.services : service => {
       for setting in keys(local.settings) : setting => try(local.user[service][0]["nginx_${setting}"], "")
