@@ -121,7 +121,7 @@ func oneShot(ctx context.Context, opts Options, trigger tasks.Trigger, chosen []
 func (r *runner) single(soft, hard context.Context, trigger tasks.Trigger, done func(*runner, result) error) error {
 	watch, cancel := context.WithCancel(soft)
 	defer cancel()
-	snapshots := r.source.Watch(watch, r.work.task.Selectors())
+	snapshots := r.source.Watch(watch, r.work.task.Wants())
 	s, ok := <-snapshots
 	if !ok {
 		return fmt.Errorf("run task %s: %w", r.work.task.Name, tasks.ErrStopping)

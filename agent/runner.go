@@ -78,7 +78,7 @@ func (r *runner) loop(soft, hard context.Context) error {
 		<-soft.Done()
 		return nil
 	}
-	snapshots := r.source.Watch(soft, r.work.task.Selectors())
+	snapshots := r.source.Watch(soft, r.work.task.Wants())
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stop := soft.Done()

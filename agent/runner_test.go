@@ -26,7 +26,7 @@ import (
 // consulFake sends what the test gives it.
 type consulFake struct{ snapshots chan catalog.Snapshot }
 
-func (c consulFake) Watch(ctx context.Context, _ []catalog.Selector) <-chan catalog.Snapshot {
+func (c consulFake) Watch(ctx context.Context, _ []catalog.Want) <-chan catalog.Snapshot {
 	out := make(chan catalog.Snapshot)
 	go func() {
 		defer close(out)
@@ -148,8 +148,8 @@ type bench struct {
 func webTask(t *testing.T) tasks.Task {
 	return tasks.Task{Name: "web", Enabled: true, Module: "./m", WorkingDir: t.TempDir(), Guard: tasks.Guard{MaxDestroys: 10},
 		Buffer: tasks.Buffer{Enabled: true, Min: 5 * time.Second, Max: 20 * time.Second},
-		Condition: tasks.Condition{Services: &tasks.ServicesCondition{UseAsModuleInput: true,
-			Services: tasks.Services{Selector: catalog.Selector{Names: []string{"web"}}}}}}
+		Condition: tasks.Condition{UseAsModuleInput: true,
+			Services: &tasks.Services{Selector: catalog.Selector{Names: []string{"web"}}}}}
 }
 
 func newBench(t *testing.T, task tasks.Task, record tasks.Record) *bench {

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"patchbay/tasks/catalog"
@@ -15,10 +16,16 @@ type Service struct {
 }
 
 // Input is everything from Consul that a module is given, and what of it starts a
-// run.
+// run. A nil map or list means that the module is not given that variable.
 type Input struct {
 	// Services are in the order of key.
 	Services []Service
+	// CatalogServices maps a service to its sorted tags.
+	CatalogServices map[string][]string
+	// KV maps a full key to its value.
+	KV map[string]string
+	// Nodes are in the order of name.
+	Nodes []catalog.Node
 	// Condition identifies what starts a run, Digest all the module is given.
 	Condition, Digest catalog.Digest
 }
@@ -26,19 +33,67 @@ type Input struct {
 // NewInput projects a snapshot on a task. match compiles the filters of the
 // condition and of the input; see [Services.Select].
 func NewInput(t Task, snapshot catalog.Snapshot, match func(filter string) Matcher) Input {
-	var in Input
-	if c := t.Condition.Services; c != nil {
-		in.Condition = digestServices(c.Services, c.Select(snapshot, match(c.Filter)))
+	in := Input{Condition: digestCondition(t.Condition, snapshot, match)}
+	h := catalog.NewHasher()
+	if c := t.Condition.CatalogServices; c != nil && t.Condition.UseAsModuleInput {
+		in.CatalogServices = c.Select(snapshot)
+		h.String("catalog_services").Digest(digestNames(in.CatalogServices, true))
 	}
-	if s, ok := t.InputServices(); ok {
-		instances := s.Select(snapshot, match(s.Filter))
-		in.Digest = digestServices(s, instances)
-		for _, i := range instances {
-			in.Services = append(in.Services, Service{Instance: i, UserMeta: s.UserMeta})
+	for _, given := range t.Given() {
+		if s := given.Services; s != nil {
+			instances := s.Select(snapshot, match(s.Filter))
+			h.String("services").Digest(digestServices(*s, instances))
+			for _, i := range instances {
+				in.Services = append(in.Services, Service{Instance: i, UserMeta: s.UserMeta})
+			}
+		}
+		if given.ConsulKV != nil {
+			in.KV = given.ConsulKV.Select(snapshot)
+			h.String("consul_kv").Map(in.KV)
+		}
+		if given.Nodes != nil {
+			in.Nodes = append([]catalog.Node{}, given.Nodes.Select(snapshot)...)
+			h.String("nodes").Digest(digestNodes(in.Nodes))
 		}
 	}
+	in.Digest = h.Sum()
 	slices.SortStableFunc(in.Services, func(a, b Service) int { return cmp.Compare(a.Key(), b.Key()) })
 	return in
+}
+
+// digestCondition identifies what starts a run: of catalog-services the names
+// alone, of a schedule nothing.
+func digestCondition(c Condition, snapshot catalog.Snapshot, match func(string) Matcher) catalog.Digest {
+	switch {
+	case c.Services != nil:
+		return digestServices(*c.Services, c.Services.Select(snapshot, match(c.Services.Filter)))
+	case c.CatalogServices != nil:
+		return digestNames(c.CatalogServices.Select(snapshot), false)
+	case c.ConsulKV != nil:
+		return catalog.NewHasher().Map(c.ConsulKV.Select(snapshot)).Sum()
+	case c.Nodes != nil:
+		return digestNodes(c.Nodes.Select(snapshot))
+	}
+	return catalog.Digest{}
+}
+
+func digestNames(names map[string][]string, tags bool) catalog.Digest {
+	h := catalog.NewHasher().Int(len(names))
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		h.String(name)
+		if tags {
+			h.Strings(names[name])
+		}
+	}
+	return h.Sum()
+}
+
+func digestNodes(nodes []catalog.Node) catalog.Digest {
+	h := catalog.NewHasher().Int(len(nodes))
+	for _, n := range nodes {
+		n.Write(h)
+	}
+	return h.Sum()
 }
 
 // Members lists what a device gets of the input, in the order of key.

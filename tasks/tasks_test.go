@@ -26,8 +26,8 @@ func snapshotOf(instances ...catalog.Instance) catalog.Snapshot {
 }
 
 func webTask(filter string) Task {
-	return Task{Name: "t", Enabled: true, Condition: Condition{Services: &ServicesCondition{
-		Services: Services{Selector: catalog.Selector{Names: []string{"web"}}, Filter: filter}, UseAsModuleInput: true}}}
+	return Task{Name: "t", Enabled: true, Condition: Condition{
+		Services: &Services{Selector: catalog.Selector{Names: []string{"web"}}, Filter: filter}, UseAsModuleInput: true}}
 }
 
 func noFilter(string) Matcher { return nil }
@@ -111,7 +111,7 @@ func TestInputDigestIgnoresOrder(t *testing.T) {
 
 func TestModuleInputStartsNothing(t *testing.T) {
 	task := webTask("")
-	task.Condition.Services.UseAsModuleInput = false
+	task.Condition.UseAsModuleInput = false
 	task.ModuleInputs = []ModuleInput{{Services: &Services{Selector: catalog.Selector{Names: []string{"db"}}, UserMeta: map[string]string{"k": "v"}}}}
 	db := func(port int) *catalog.View {
 		i := instance("d", catalog.Passing)

@@ -22,10 +22,10 @@ func (d *decoder) condition(t *taskBlock, f field) {
 		case b.label != "services":
 			d.problem(b.pos, "write "+writeCondition, "unsupported condition type: %s", b.label)
 		default:
-			c := tasks.ServicesCondition{UseAsModuleInput: true}
-			c.Services = d.services(b, join(t.path, "condition.services"),
-				map[string]setter{"use_as_module_input": d.boolean(&c.UseAsModuleInput)})
-			t.Condition.Services = &c
+			t.Condition.UseAsModuleInput = true
+			s := d.services(b, join(t.path, "condition.services"),
+				map[string]setter{"use_as_module_input": d.boolean(&t.Condition.UseAsModuleInput)})
+			t.Condition.Services = &s
 		}
 	}
 }

@@ -41,6 +41,11 @@ type Node struct {
 	TaggedAddresses, Meta         map[string]string
 }
 
+// Write adds the node to a digest.
+func (n Node) Write(h *Hasher) {
+	h.String(n.ID, n.Name, n.Address, n.Datacenter).Map(n.TaggedAddresses).Map(n.Meta)
+}
+
 // Weights are Consul's DNS weights of an instance; both default to 1.
 type Weights struct{ Passing, Warning int }
 
@@ -145,8 +150,7 @@ func (i Instance) write(h *Hasher) {
 	for _, tag := range sortedKeys(i.TaggedAddresses) {
 		h.String(tag, i.TaggedAddresses[tag].Address).Int(i.TaggedAddresses[tag].Port)
 	}
-	h.String(i.Node.ID, i.Node.Name, i.Node.Address, i.Node.Datacenter)
-	h.Map(i.Node.TaggedAddresses).Map(i.Node.Meta)
+	i.Node.Write(h)
 	h.Int(len(i.Checks))
 	for _, c := range i.Checks {
 		h.String(c.ID, c.Name, c.Status, c.ServiceID)

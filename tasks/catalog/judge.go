@@ -34,7 +34,8 @@ func Judge(prev, next *View, goneNodes map[string]bool) Doubt {
 		return Doubt{}
 	}
 	newEpoch := next.Epoch != prev.Epoch
-	reason := shrinkReason("services", len(prev.Names), len(lostNames(prev, next)), len(next.Names), newEpoch)
+	had, have := prev.entries(), next.entries()
+	reason := shrinkReason(entryWord[next.Query.Kind], len(had), len(lostEntries(had, have)), len(have), newEpoch)
 	nodeWent := false
 	if next.Query.Kind == ServiceHealth {
 		registered, passing := Lost(prev, next)
@@ -90,9 +91,9 @@ func Lost(prev, next *View) (registered, passing []Instance) {
 // Confirms tells whether a confirming read agrees with the doubted answer: what
 // left stayed away. It may have lost more.
 func Confirms(prev, doubted, read *View) bool {
-	if prev.Query.Kind == ServiceNames {
-		still := lostNames(prev, read)
-		for name := range lostNames(prev, doubted) {
+	if prev.Query.Kind != ServiceHealth {
+		still := lostEntries(prev.entries(), read.entries())
+		for name := range lostEntries(prev.entries(), doubted.entries()) {
 			if !still[name] {
 				return false
 			}
@@ -119,10 +120,28 @@ func subset(some, all []Instance) bool {
 	return true
 }
 
-func lostNames(prev, next *View) map[string]bool {
+// entryWord names the entries of a view that has no instances.
+var entryWord = map[Kind]string{ServiceNames: "services", KVKey: "keys", KVPrefix: "keys", NodeNames: "nodes"}
+
+// entries are the names of what a view without instances lists.
+func (v *View) entries() map[string]bool {
+	m := make(map[string]bool, len(v.Names)+len(v.Pairs)+len(v.Nodes))
+	for name := range v.Names {
+		m[name] = true
+	}
+	for key := range v.Pairs {
+		m[key] = true
+	}
+	for _, n := range v.Nodes {
+		m[n.Name] = true
+	}
+	return m
+}
+
+func lostEntries(had, have map[string]bool) map[string]bool {
 	lost := map[string]bool{}
-	for name := range prev.Names {
-		if _, ok := next.Names[name]; !ok {
+	for name := range had {
+		if !have[name] {
 			lost[name] = true
 		}
 	}

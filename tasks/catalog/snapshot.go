@@ -8,6 +8,16 @@ import (
 	"slices"
 )
 
+// Want is something that a task reads from Consul.
+type Want interface {
+	// Queries lists what must be watched, given the views known so far, sorted and
+	// each once. complete is false while the list may still grow.
+	Queries(known map[Query]*View) (queries []Query, complete bool)
+}
+
+// Queries implements [Want]: one query is all that is needed.
+func (q Query) Queries(map[Query]*View) (queries []Query, complete bool) { return []Query{q}, true }
+
 // Selector says which services a condition or a module input reads: the named
 // ones, or without names every service whose name matches Regexp (RE2, not
 // anchored; "" matches all).
@@ -26,17 +36,22 @@ func (s Selector) Validate() error {
 }
 
 // Selects tells whether the selector reads the service of that name.
-func (s Selector) Selects(name string) bool {
+func (s Selector) Selects(name string) bool { return s.Matcher()(name) }
+
+// Matcher gives [Selector.Selects] with the regular expression compiled once.
+func (s Selector) Matcher() func(name string) bool {
 	if len(s.Names) > 0 {
-		return slices.Contains(s.Names, name)
+		return func(name string) bool { return slices.Contains(s.Names, name) }
 	}
-	ok, err := regexp.MatchString(s.Regexp, name)
-	return err == nil && ok
+	re, err := regexp.Compile(s.Regexp)
+	if err != nil {
+		return func(string) bool { return false }
+	}
+	return re.MatchString
 }
 
-// Queries lists what must be watched for s, given the views known so far, sorted
-// and each once. complete is false while the list of names is not known yet, so
-// that the list of queries may still grow.
+// Queries implements [Want]; complete is false while the list of names is not
+// known yet.
 func (s Selector) Queries(known map[Query]*View) (queries []Query, complete bool) {
 	health := func(name string) Query {
 		return Query{Kind: ServiceHealth, Name: name, Datacenter: s.Datacenter, Namespace: s.Namespace}
@@ -76,12 +91,12 @@ func NewSnapshot(views ...*View) Snapshot {
 	return Snapshot{views: m}
 }
 
-// Collect makes the snapshot that selectors need out of the views known so far.
-// ok is false when one of them is still missing: a snapshot is complete or not at all.
-func Collect(selectors []Selector, known map[Query]*View) (s Snapshot, ok bool) {
+// Collect makes the snapshot that wants need out of the views known so far. ok is
+// false when one of them is still missing: a snapshot is complete or not at all.
+func Collect(wants []Want, known map[Query]*View) (s Snapshot, ok bool) {
 	views := map[Query]*View{}
-	for _, sel := range selectors {
-		queries, complete := sel.Queries(known)
+	for _, w := range wants {
+		queries, complete := w.Queries(known)
 		if !complete {
 			return Snapshot{}, false
 		}
@@ -135,11 +150,11 @@ func (s Snapshot) Same(t Snapshot) bool {
 
 // Source gives snapshots of Consul.
 type Source interface {
-	// Watch follows what the selectors need until ctx ends and sends a
+	// Watch follows what wants need until ctx ends and sends a
 	// snapshot when all of their queries have answered and then whenever content
 	// or a verdict changed. The newest snapshot wins: one that nobody took yet is
 	// replaced. The source closes the channel when ctx ends and at no other time;
-	// while Consul is away it keeps trying and sends nothing. No selectors:
-	// one empty snapshot.
-	Watch(ctx context.Context, selectors []Selector) <-chan Snapshot
+	// while Consul is away it keeps trying and sends nothing. No wants: one
+	// empty snapshot.
+	Watch(ctx context.Context, wants []Want) <-chan Snapshot
 }

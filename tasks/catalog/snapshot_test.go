@@ -92,7 +92,11 @@ func TestASnapshotIsCompleteOrNotAtAll(t *testing.T) {
 			for _, v := range c.known {
 				known[v.Query] = v
 			}
-			s, ok := Collect(c.selectors, known)
+			var wants []Want
+			for _, sel := range c.selectors {
+				wants = append(wants, sel)
+			}
+			s, ok := Collect(wants, known)
 			if ok != c.ok || !s.Same(NewSnapshot(c.want...)) {
 				t.Fatalf("got %v, %v", s.Views(), ok)
 			}

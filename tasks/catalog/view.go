@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"cmp"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -15,24 +17,31 @@ const (
 	ServiceHealth Kind = iota + 1
 	// ServiceNames asks for the names of all services with their tags.
 	ServiceNames
+	// KVKey asks for the value of one key, KVPrefix for all keys that begin with
+	// a text.
+	KVKey
+	KVPrefix
+	// NodeNames asks for all nodes of a datacenter.
+	NodeNames
 )
 
 // Query names one thing watched in Consul. It is comparable: tasks that ask the
 // same share one blocking query and one view.
 type Query struct {
 	Kind Kind
-	// Name is the service; "" for ServiceNames.
+	// Name is the service, the key or the prefix; "" for lists of names.
 	Name string
 	// Datacenter and Namespace are "" for the agent's own.
 	Datacenter, Namespace string
+	// NodeMeta restricts lists to nodes with these metadata, in the form of
+	// [EncodeMeta].
+	NodeMeta string
 }
 
 // String names the query in logs and errors, such as "health of web in dc2".
 func (q Query) String() string {
-	s := "health of " + q.Name
-	if q.Kind == ServiceNames {
-		s = "list of services"
-	}
+	s := map[Kind]string{ServiceHealth: "health of " + q.Name, ServiceNames: "list of services", KVKey: "key " + q.Name,
+		KVPrefix: "keys below " + q.Name, NodeNames: "list of nodes"}[q.Kind]
 	if q.Datacenter != "" {
 		s += " in " + q.Datacenter
 	}
@@ -44,7 +53,30 @@ func (q Query) String() string {
 
 func compareQuery(a, b Query) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name),
-		cmp.Compare(a.Datacenter, b.Datacenter), cmp.Compare(a.Namespace, b.Namespace))
+		cmp.Compare(a.Datacenter, b.Datacenter), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.NodeMeta, b.NodeMeta))
+}
+
+// EncodeMeta gives node metadata as a text that is equal for equal maps.
+func EncodeMeta(meta map[string]string) string {
+	if len(meta) == 0 {
+		return ""
+	}
+	text, err := json.Marshal(meta)
+	if err != nil {
+		return "" // not reached: a map of texts always marshals
+	}
+	return string(text)
+}
+
+// DecodeMeta reverses [EncodeMeta].
+func DecodeMeta(text string) (meta map[string]string, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(text), &meta); err != nil {
+		return nil, fmt.Errorf("decode node metadata: %w", err)
+	}
+	return meta, nil
 }
 
 // Trust tells how far a view may be acted upon.
@@ -93,14 +125,18 @@ type Departure struct {
 // View is one query's whole answer. It is immutable: share it, never change it.
 type View struct {
 	Query Query
-	// Instances are sorted by key; nil for ServiceNames.
+	// Instances are sorted by key; nil but for ServiceHealth.
 	Instances []Instance
-	// Names maps a service to its sorted tags; nil for ServiceHealth.
+	// Names maps a service to its sorted tags; nil but for ServiceNames.
 	Names map[string][]string
+	// Pairs maps a full key to its value; nil but for KVKey and KVPrefix.
+	Pairs map[string]string
+	// Nodes are sorted by name; nil but for NodeNames.
+	Nodes []Node
 	// Departures are the instances whose absence was confirmed in the step that
 	// led to this view.
 	Departures []Departure
-	// Digest identifies Instances or Names, without check output.
+	// Digest identifies the content, without check output.
 	Digest Digest
 	// Index is Consul's index of the answer, for people: never compare it.
 	Index uint64
@@ -162,6 +198,23 @@ func NewNamesView(q Query, names map[string][]string) *View {
 		h.String(name).Strings(names[name])
 	}
 	return &View{Query: q, Names: names, Digest: h.Sum(), Verdict: Verdict{Trust: Trusted}}
+}
+
+// NewPairsView makes the trusted view of a KVKey or KVPrefix query and owns pairs
+// from then on.
+func NewPairsView(q Query, pairs map[string]string) *View {
+	return &View{Query: q, Pairs: pairs, Digest: NewHasher().Map(pairs).Sum(), Verdict: Verdict{Trust: Trusted}}
+}
+
+// NewNodesView makes the trusted view of a NodeNames query. It sorts nodes in
+// place and owns them from then on.
+func NewNodesView(q Query, nodes []Node) *View {
+	slices.SortFunc(nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
+	h := NewHasher().Int(len(nodes))
+	for _, n := range nodes {
+		n.Write(h)
+	}
+	return &View{Query: q, Nodes: nodes, Digest: h.Sum(), Verdict: Verdict{Trust: Trusted}}
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -72,8 +72,8 @@ func BenchmarkPublish(b *testing.B) {
 	for n := range 1000 {
 		names[fmt.Sprintf("s%03d", n)] = nil
 	}
-	all := h.join([]catalog.Selector{{}})
-	one := h.join([]catalog.Selector{{Names: []string{"s500"}}})
+	all := h.join([]catalog.Want{catalog.Selector{}})
+	one := h.join([]catalog.Want{catalog.Selector{Names: []string{"s500"}}})
 	list := catalog.Query{Kind: catalog.ServiceNames}
 	h.publish(h.entries[list], catalog.NewNamesView(list, names), nil)
 	views := func(port int) *catalog.View {

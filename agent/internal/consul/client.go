@@ -86,8 +86,8 @@ func (c *Client) Run(ctx context.Context) error {
 }
 
 // Watch implements [catalog.Source]. Snapshots come while [Client.Run] runs.
-func (c *Client) Watch(ctx context.Context, selectors []catalog.Selector) <-chan catalog.Snapshot {
-	w := c.hub.join(selectors)
+func (c *Client) Watch(ctx context.Context, wants []catalog.Want) <-chan catalog.Snapshot {
+	w := c.hub.join(wants)
 	context.AfterFunc(ctx, func() { c.hub.part(w) })
 	return w.out
 }

@@ -138,7 +138,7 @@ func instances(s catalog.Snapshot, service string) []catalog.Instance {
 
 func TestContractRegisterFlipMoveAndDeregister(t *testing.T) {
 	r := onConsul(t, config.Consul{}, nil)
-	ch := r.client.Watch(r.ctx, []catalog.Selector{{Names: []string{"web"}}})
+	ch := r.client.Watch(r.ctx, []catalog.Want{catalog.Selector{Names: []string{"web"}}})
 	r.until(ch, "the empty service", func(s catalog.Snapshot) bool { return trusted(s) && len(instances(s, "web")) == 0 })
 	r.register("n1", "web", "web-1", 80, "passing")
 	r.register("n1", "web", "web-2", 81, "passing")
@@ -174,7 +174,7 @@ func TestContractANodeThatGoesTakesItsInstancesAlong(t *testing.T) {
 	for n := range 3 {
 		r.register("n1", "web", fmt.Sprintf("web-%d", n), 80+n, "passing")
 	}
-	ch := r.client.Watch(r.ctx, []catalog.Selector{{Names: []string{"web"}}})
+	ch := r.client.Watch(r.ctx, []catalog.Want{catalog.Selector{Names: []string{"web"}}})
 	r.until(ch, "three instances", func(s catalog.Snapshot) bool { return len(instances(s, "web")) == 3 })
 	if _, err := r.api.Catalog().Deregister(&api.CatalogDeregistration{Node: "n1"}, nil); err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func TestContractANodeThatGoesTakesItsInstancesAlong(t *testing.T) {
 func TestContractARegexpSeesNewServicesAndOddNames(t *testing.T) {
 	r := onConsul(t, config.Consul{}, nil)
 	r.register("n1", "web", "web-1", 80, "passing")
-	ch := r.client.Watch(r.ctx, []catalog.Selector{{Regexp: "^(web|a/b|100%|ü )"}})
+	ch := r.client.Watch(r.ctx, []catalog.Want{catalog.Selector{Regexp: "^(web|a/b|100%|ü )"}})
 	r.until(ch, "web", func(s catalog.Snapshot) bool { return len(instances(s, "web")) == 1 })
 	odd := []string{"a/b%2F", "100%", "ü ?#", "web-2"}
 	for n, name := range odd {
@@ -219,7 +219,7 @@ func TestContractARegexpSeesNewServicesAndOddNames(t *testing.T) {
 	})
 	r.register("n1", "..", "dots", 99, "passing")
 	r.register("n1", "web-3", "web-3", 99, "passing")
-	all := r.client.Watch(r.ctx, []catalog.Selector{{}})
+	all := r.client.Watch(r.ctx, []catalog.Want{catalog.Selector{}})
 	s, _ := r.until(all, "all services", func(s catalog.Snapshot) bool { return len(instances(s, "web-3")) == 1 })
 	if strings.Contains(describe(s), `health of ..`) {
 		t.Errorf("a name that cannot be read is listed: %s", describe(s))
@@ -235,7 +235,7 @@ func TestContractEveryFieldArrivesAsRegistered(t *testing.T) {
 		c.Service.Address, c.Service.Weights = "10.9.9.9", api.AgentWeights{Passing: 5, Warning: 2}
 		c.Service.TaggedAddresses = map[string]api.ServiceAddress{"wan": {Address: "1.2.3.4", Port: 99}}
 	})
-	ch := r.client.Watch(r.ctx, []catalog.Selector{{Names: []string{"web"}}})
+	ch := r.client.Watch(r.ctx, []catalog.Want{catalog.Selector{Names: []string{"web"}}})
 	s, _ := r.until(ch, "the instance", func(s catalog.Snapshot) bool { return len(instances(s, "web")) == 1 })
 	want := catalog.Instance{ID: "web-1", Name: "web", Address: "10.9.9.9", Port: 80,
 		Tags:    []string{"${x}", "new\nline", "quote\"", "z", "ü"},
@@ -258,7 +258,7 @@ func TestContractTwoHundredServicesOverTwentyConnectionsAllSeeAChange(t *testing
 	}
 	var channels []<-chan catalog.Snapshot
 	for n := range 200 {
-		channels = append(channels, r.client.Watch(r.ctx, []catalog.Selector{{Names: []string{name(n)}}}))
+		channels = append(channels, r.client.Watch(r.ctx, []catalog.Want{catalog.Selector{Names: []string{name(n)}}}))
 	}
 	for n, ch := range channels {
 		r.until(ch, name(n), func(s catalog.Snapshot) bool { return len(instances(s, name(n))) == 1 })
@@ -293,7 +293,7 @@ func TestContractConsulHidesResultsAsExpected(t *testing.T) {
 	// A lost right wakes no blocking query before its wait ends: without long
 	// polls all reads are plain, one a second.
 	client := r.second(config.Consul{Token: tasks.NewSecret(token.SecretID), MaxPolls: 1})
-	ch := client.Watch(r.ctx, []catalog.Selector{{Names: []string{"web"}}})
+	ch := client.Watch(r.ctx, []catalog.Want{catalog.Selector{Names: []string{"web"}}})
 	r.until(ch, "two instances", func(s catalog.Snapshot) bool { return len(instances(s, "web")) == 2 })
 	refused := func(why string) func(catalog.Snapshot) bool {
 		return func(s catalog.Snapshot) bool {

@@ -310,7 +310,7 @@ var withToken = config.Consul{Address: "consul.invalid:8500", Token: tasks.NewSe
 func byName(names ...string) catalog.Selector { return catalog.Selector{Names: names} }
 
 func (w *world) watch(selectors ...catalog.Selector) <-chan catalog.Snapshot {
-	return w.client.Watch(w.ctx, selectors)
+	return w.client.Watch(w.ctx, wants(selectors))
 }
 
 // next is the next snapshot and how long it took.
@@ -402,4 +402,11 @@ func status(code int, body string) func(http.ResponseWriter) {
 
 func raw(index, body string) func(http.ResponseWriter) {
 	return func(w http.ResponseWriter) { w.Header().Set("X-Consul-Index", index); io.WriteString(w, body) }
+}
+
+func wants(selectors []catalog.Selector) (out []catalog.Want) {
+	for _, s := range selectors {
+		out = append(out, s)
+	}
+	return out
 }

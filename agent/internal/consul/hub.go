@@ -33,8 +33,8 @@ type entry struct {
 }
 
 type watcher struct {
-	selectors []catalog.Selector
-	out       chan catalog.Snapshot
+	wants []catalog.Want
+	out   chan catalog.Snapshot
 	// needs is complete when no list of names is missing.
 	needs    map[catalog.Query]*entry
 	complete bool
@@ -47,10 +47,10 @@ func newHub() *hub {
 }
 
 // join adds a watcher; it has its first snapshot at once when all is known.
-func (h *hub) join(selectors []catalog.Selector) *watcher {
+func (h *hub) join(wants []catalog.Want) *watcher {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	w := &watcher{selectors: slices.Clone(selectors), out: make(chan catalog.Snapshot, 1), needs: map[catalog.Query]*entry{}}
+	w := &watcher{wants: slices.Clone(wants), out: make(chan catalog.Snapshot, 1), needs: map[catalog.Query]*entry{}}
 	h.watchers[w] = true
 	h.resolve(w)
 	h.offer(w)
@@ -133,7 +133,7 @@ func (h *hub) resolve(w *watcher) {
 	}
 	w.complete = true
 	var queries []catalog.Query
-	for _, s := range w.selectors {
+	for _, s := range w.wants {
 		more, complete := s.Queries(lists)
 		queries = append(queries, more...)
 		w.complete = w.complete && complete

@@ -57,7 +57,7 @@ func NewTask(t tasks.Task) Task {
 		out.Variables[name] = expression(value)
 	}
 	if c := t.Condition.Services; c != nil {
-		out.Condition.Services = &ServicesCondition{Services: newServices(c.Services), UseAsModuleInput: c.UseAsModuleInput}
+		out.Condition.Services = &ServicesCondition{Services: newServices(*c), UseAsModuleInput: t.Condition.UseAsModuleInput}
 	}
 	for _, in := range t.ModuleInputs {
 		if in.Services != nil && out.ModuleInput.Services == nil {
