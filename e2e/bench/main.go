@@ -45,8 +45,8 @@ type row struct {
 }
 
 func table(rows []row) {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "module\twhat\tn\tmedian\tp99\tratio\tCPU\tRSS\t")
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "MODULE\tWHAT\tN\tMEDIAN\tP99\tRATIO\tCPU\tRSS\tNOTE")
 	for _, r := range rows {
 		ratio, memory := "", ""
 		if r.ratio > 0 {
@@ -55,7 +55,7 @@ func table(rows []row) {
 		if r.memory > 0 {
 			memory = fmt.Sprintf("%d MB", r.memory>>20)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%s\t  %s\n", r.module, r.what, len(r.times),
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%s\t%s\n", r.module, r.what, len(r.times),
 			quantile(r.times, 0.5).Milliseconds(), quantile(r.times, 0.99).Milliseconds(), ratio, r.cpu.Milliseconds(), memory, r.note)
 	}
 	// Nothing is left to tell a failure of standard output to.

@@ -83,11 +83,24 @@ func measure(ctx context.Context, m module) (rows []row, err error) {
 	}
 	bare := slices.IndexFunc(rows, func(r row) bool { return r.what == bareApply })
 	for n := range rows {
-		if rows[n].what != bareApply && strings.HasSuffix(rows[n].what, "1 task") {
+		if rows[n].what == bareApply || rows[n].what == count(1) {
 			rows[n].ratio = float64(quantile(rows[n].times, 0.5)) / float64(quantile(rows[bare].times, 0.5))
 		}
 	}
 	return rows, nil
+}
+
+// quiet is the time before each change: changes that follow each other at once would
+// measure how seldom Patchbay asks Consul for the same thing.
+const quiet = 1500 * time.Millisecond
+
+func rest(ctx context.Context) error {
+	select {
+	case <-time.After(quiet):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // change moves the service's one instance to another port.
@@ -100,10 +113,10 @@ func (b *bench) change() error {
 	return nil
 }
 
-// size measures a start with some tasks and then changes; with one task also the
-// bare apply.
+// size measures a start with some tasks and then changes. With one task each change
+// takes turns with a bare apply, so that what else the machine does meets both.
 func (b *bench) size(ctx context.Context, tasks, changes int) ([]row, error) {
-	fmt.Fprintf(os.Stderr, "%s: a start with %d tasks, then %d changes\n", b.module.name, tasks, changes)
+	fmt.Fprintf(os.Stderr, "%s: a start with %s, then %d changes\n", b.module.name, count(tasks), changes)
 	root, err := rig.Root()
 	if err != nil {
 		return nil, err
@@ -127,13 +140,15 @@ func (b *bench) size(ctx context.Context, tasks, changes int) ([]row, error) {
 		return nil, err
 	}
 	rows := []row{b.startRow(tasks, first, boot)}
-	r := row{module: b.module.name, what: count(tasks)}
-	for range changes {
-		at := time.Now()
-		if err := b.change(); err != nil {
+	var bare *bareSide
+	if tasks == 1 {
+		if bare, err = b.newBare(filepath.Join(program.Dir, "sync-tasks", taskName(0))); err != nil {
 			return nil, err
 		}
-		times, err := applied(ctx, p, tasks, at)
+	}
+	r := row{module: b.module.name, what: count(tasks)}
+	for range changes {
+		times, err := b.round(ctx, p, tasks, bare)
 		if err != nil {
 			return nil, err
 		}
@@ -145,11 +160,30 @@ func (b *bench) size(ctx context.Context, tasks, changes int) ([]row, error) {
 	}
 	r.cpu, r.memory = (cpu-boot)/time.Duration(changes*tasks), memory
 	rows = append(rows, r)
-	if err := p.Stop(time.Minute); err != nil || tasks != 1 {
-		return rows, err
+	if bare != nil {
+		rows = append([]row{bare.row(b.module.name)}, rows...)
 	}
-	bare, err := b.bare(ctx, program, changes)
-	return append([]row{bare}, rows...), err
+	return rows, p.Stop(time.Minute)
+}
+
+// round makes one change and gives how long each task took to apply it.
+func (b *bench) round(ctx context.Context, p *rig.Patchbay, tasks int, bare *bareSide) ([]time.Duration, error) {
+	if bare != nil {
+		if err := rest(ctx); err != nil {
+			return nil, err
+		}
+		if err := bare.apply(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := rest(ctx); err != nil {
+		return nil, err
+	}
+	at := time.Now()
+	if err := b.change(); err != nil {
+		return nil, err
+	}
+	return applied(ctx, p, tasks, at)
 }
 
 func (b *bench) startRow(tasks int, first []time.Duration, cpu time.Duration) row {
