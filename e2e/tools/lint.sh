@@ -46,7 +46,7 @@ tidy() {
 scripts() {
 	git ls-files -z --cached --others --exclude-standard -- '*.sh' .ci/run | xargs -0 -n1 sh -n || return
 	! command -v shellcheck >/dev/null 2>&1 ||
-		git ls-files -z --cached --others --exclude-standard -- '*.sh' .ci/run | xargs -0 shellcheck -x -S warning
+		git ls-files -z --cached --others --exclude-standard -- '*.sh' .ci/run | xargs -0 shellcheck -s sh -x -S warning
 }
 
 check gofmt formatted
