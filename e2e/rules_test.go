@@ -176,8 +176,14 @@ func undocumented(file *ast.File) (out []string) {
 				out = append(out, d.Name.Name)
 			}
 		case *ast.GenDecl:
+			about := d.Doc.Text()
 			for _, s := range d.Specs {
-				if name, commented := specName(s); ast.IsExported(name) && !commented && d.Doc == nil {
+				name, own := specName(s)
+				if own != "" {
+					about = own
+				}
+				// A comment may speak of the names below it too, by name.
+				if ast.IsExported(name) && own == "" && d.Doc == nil && !strings.Contains(about, name) {
 					out = append(out, name)
 				}
 			}
@@ -186,14 +192,14 @@ func undocumented(file *ast.File) (out []string) {
 	return out
 }
 
-func specName(s ast.Spec) (name string, commented bool) {
+func specName(s ast.Spec) (name, comment string) {
 	switch s := s.(type) {
 	case *ast.TypeSpec:
-		return s.Name.Name, s.Doc != nil || s.Comment != nil
+		return s.Name.Name, s.Doc.Text() + s.Comment.Text()
 	case *ast.ValueSpec:
-		return s.Names[0].Name, s.Doc != nil || s.Comment != nil
+		return s.Names[0].Name, s.Doc.Text() + s.Comment.Text()
 	}
-	return "", true
+	return "", ""
 }
 
 // exportedReceiver tells whether a function has no receiver or one of an exported
