@@ -8,5 +8,7 @@ var (
 	ErrDisabledTask = errors.New("the task is disabled")
 	ErrNothingHeld  = errors.New("no plan of the task is held")
 	ErrOtherPlan    = errors.New("another plan is held now")
+	ErrTaskExists   = errors.New("a task of that name exists")
+	ErrTaskBusy     = errors.New("the task is active")
 	ErrStopping     = errors.New("the agent is stopping")
 )

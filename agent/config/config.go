@@ -23,6 +23,7 @@ type Config struct {
 	Buffer tasks.Buffer
 	Consul Consul
 	Driver Driver
+	Vault  Vault
 	// Providers are all terraform_provider blocks in the order of the files.
 	Providers []tasks.Provider
 	// Tasks are in the order of the files, with inherited values filled in.
@@ -40,6 +41,46 @@ type Config struct {
 type API struct {
 	// Address is the IP or host name to listen on, 127.0.0.1 by default.
 	Address string
+	// Token, if set, lets a write from another host in: it must bring the token
+	// as "Authorization: Bearer".
+	Token tasks.Secret
+	// AllowRemoteWrites lets every write from another host in.
+	AllowRemoteWrites bool
+	TLS               ServerTLS
+}
+
+// ServerTLS is the API's certificate and whom it trusts.
+type ServerTLS struct {
+	Enabled bool
+	// Cert and Key are PEM files; both or neither.
+	Cert, Key string
+	// VerifyIncoming requires a client certificate of CACert or of a CA in CAPath.
+	VerifyIncoming bool
+	CACert, CAPath string
+}
+
+// Registration is how the agent registers itself in Consul.
+type Registration struct {
+	Enabled bool
+	// Name is the service's, patchbay by default; Address "" is the Consul agent's.
+	Name, Address, Namespace string
+	// Check is a health check that Consul makes on CheckAddress, a URL without
+	// path; "" is the API's own address on localhost.
+	Check        bool
+	CheckAddress string
+}
+
+// Vault is how to reach Vault for values of provider blocks.
+type Vault struct {
+	Enabled            bool
+	Address, Namespace string
+	Token              tasks.Secret
+	// TokenFile is written by a Vault agent and beats Token; it is read anew when
+	// it changes.
+	TokenFile               string
+	RenewToken, UnwrapToken bool
+	TLS                     TLS
+	Transport               Transport
 }
 
 // History bounds the runs that are kept per task.
@@ -64,7 +105,8 @@ type Consul struct {
 	// KVPath is the base of the default backend path.
 	KVPath string
 	// MaxPolls is the most blocking queries open at once over plain HTTP.
-	MaxPolls int
+	MaxPolls     int
+	Registration Registration
 }
 
 // Auth is HTTP basic authentication.
