@@ -45,6 +45,12 @@ type Options struct {
 	Reader   Reader
 	Operator Operator
 	Prober   Prober
+	// Author and Decode make and change tasks; when one is nil, tasks are read only.
+	Author Author
+	Decode Decode
+	// Feed tells of changes; nil serves no event streams.
+	Feed   Feed
+	Remote Remote
 	// Metrics answers GET /metrics; nil answers 404.
 	Metrics http.Handler
 	// Log gets one debug line per request but health; nil is silent.

@@ -1,0 +1,44 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+
+	"patchbay/tasks"
+)
+
+// Author makes, changes and removes tasks. Its errors may wrap
+// [tasks.ErrTaskExists], [tasks.ErrUnknownTask], [tasks.ErrTaskBusy] or
+// [tasks.ErrStopping]; any other is told with its text.
+type Author interface {
+	// Create sets a task up; with [tasks.RunNow] it also applies it, and when that
+	// fails there is no task. With [tasks.RunInspect] nothing stays.
+	Create(ctx context.Context, t tasks.Task, mode tasks.RunMode) (tasks.Operation, error)
+	// Replace changes the task of t.Name, all of it or nothing.
+	Replace(ctx context.Context, t tasks.Task, mode tasks.RunMode) (tasks.Operation, error)
+	// Remove forgets a task: at once when it is idle, else when its run has ended.
+	// With destroy, what it made is destroyed first, and its files and state go.
+	Remove(ctx context.Context, name string, destroy bool) error
+}
+
+// Feed tells of changes.
+type Feed interface {
+	// Events sends every change of any task's state. A receiver that does not keep
+	// up gets the newest state of each task only. The channel is closed when ctx ends.
+	Events(ctx context.Context) <-chan tasks.State
+}
+
+// Decode reads the contract's task object, {"name": …, "module": …}, fills in
+// defaults and reports all problems in one error.
+type Decode func(task json.RawMessage) (tasks.Task, error)
+
+// Remote says who may write from another host. Its zero value lets nobody.
+type Remote struct {
+	// Token lets in a request that brings it as "Authorization: Bearer"; "" is none.
+	Token tasks.Secret
+	// Allow lets every request in.
+	Allow bool
+	// MTLS tells that the listener lets only verified client certificates connect;
+	// such a client may write.
+	MTLS bool
+}
