@@ -2,7 +2,7 @@
 # into .tools, which Git ignores.
 .POSIX:
 .SUFFIXES:
-.PHONY: help build tools demo test e2e bench lint cross clean
+.PHONY: help build tools demo test e2e warm bench lint cross clean
 
 TESTFLAGS =
 # Version and commit come from Git where it may be asked.
@@ -15,27 +15,29 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/patchbay
-	@sh e2e/tools/need.sh go
-	$(BUILD) -o bin/patchbay ./cmd/patchbay
+	@sh e2e/tools/progress.sh 'building bin/patchbay' '1 min the first time' env $(BUILD) -o bin/patchbay ./cmd/patchbay
 
 tools: ## find or build what the tests and the demo need: Consul, Terraform, NGINX
 	@sh e2e/tools/tools.sh
 
 demo: ## show Patchbay at work on real servers; DEMO_HOLD=1 keeps it running
 	@sh e2e/tools/tools.sh consul terraform nginx
-	@$(BUILD) -o bin/patchbay ./cmd/patchbay
+	@$(MAKE) --no-print-directory build
 	@go build -o bin/demo ./e2e/demo
 	@$(ENV) ./bin/demo
 
-test: tools ## run all tests; TESTFLAGS adds flags of go test
+test: tools warm ## run all tests; TESTFLAGS adds flags of go test
 	$(ENV) go test -race -shuffle=on -timeout 30m $(TESTFLAGS) ./...
 
-e2e: tools ## run the tests of the built binary alone, telling each step
+e2e: tools warm ## run the tests of the built binary alone, telling each step
 	$(ENV) go test -race -shuffle=on -timeout 30m -v $(TESTFLAGS) ./e2e/...
+
+warm:
+	@sh e2e/tools/progress.sh 'compiling with the race detector' '2 min the first time' go build -race ./...
 
 bench: ## measure Patchbay against a bare terraform apply
 	@sh e2e/tools/tools.sh consul terraform nginx local
-	@$(BUILD) -o bin/patchbay ./cmd/patchbay
+	@$(MAKE) --no-print-directory build
 	@$(ENV) go run ./e2e/bench
 
 lint: ## check format, vet, staticcheck, module files and scripts

@@ -44,7 +44,7 @@ func (t *teller) run(task string, r rig.Run) {
 			upstream, ok := strings.CutPrefix(f.Path, "triggers_replace.upstreams.")
 			before, after := servers(f.Before), servers(f.After)
 			if ok && f.Before != "" && before != after {
-				t.text("upstream %s in NGINX: %s, before %s", upstream, after, before)
+				t.text("upstream %s in NGINX: from %s to %s servers", upstream, before, after)
 			}
 		}
 	}
@@ -78,10 +78,11 @@ func cause(c rig.Cause) string {
 	return fmt.Sprintf("%s changed its %s", c.Instance, c.To)
 }
 
-// servers takes what a person reads of an upstream's summary, without its digest.
+// servers takes the number from an upstream's summary, such as
+// "servers=3 down=0 sha256=…".
 func servers(summary string) string {
-	text, _, _ := strings.Cut(summary, " down=")
-	return strings.Replace(text, "servers=", "", 1) + " servers"
+	text, _, _ := strings.Cut(strings.TrimPrefix(summary, "servers="), " ")
+	return text
 }
 
 // planned sums a plan up, such as "to replace terraform_data.upstreams of task web".
