@@ -50,11 +50,13 @@ type Error struct {
 	Message string
 	// RequestID finds the request in the agent's log; "" when it gave none.
 	RequestID string
+	// Short leaves the request ID out of the text.
+	Short bool
 }
 
 // Error tells status, message and request ID as Consul-Terraform-Sync does.
 func (e *Error) Error() string {
-	if e.RequestID == "" {
+	if e.RequestID == "" || e.Short {
 		return fmt.Sprintf("request returned %d status code with error: %s", e.Status, e.Message)
 	}
 	return fmt.Sprintf("%d %s: %s, see logs for more details (Request ID: %s)", e.Status, http.StatusText(e.Status), e.Message, e.RequestID)
