@@ -127,6 +127,33 @@ func examples() map[string]example {
 	t.Module = "/srv/my \"modules\"/${web}"
 	all["a local path is written as it is"] = example{t, Inputs{Input: input(web("1", "n1")), Backend: local()}}
 
+	t = task("keys")
+	t.Condition = tasks.Condition{ConsulKV: &tasks.ConsulKV{Path: "fw/", Recurse: true}, UseAsModuleInput: true}
+	t.Variables = map[string]cty.Value{"zone": cty.StringVal("dmz")}
+	all["keys of the condition come first and services last and empty"] = example{t, Inputs{Backend: local(), Input: tasks.Input{
+		KV: map[string]string{"fw/": "", "fw/web": "80", "fw/long key": hostile, "fw/${x}\"": "a\r\nb", "fw/nul": "a\x00b", "fw/for": "é"}}}}
+
+	t = task("names")
+	t.Condition = tasks.Condition{CatalogServices: &tasks.CatalogServices{}, UseAsModuleInput: true}
+	t.ModuleInputs = []tasks.ModuleInput{{Nodes: &tasks.Nodes{}}, {Services: &tasks.Services{}}, {ConsulKV: &tasks.ConsulKV{Path: "gone"}}}
+	all["every variable of Consul comes in the task's order"] = example{t, Inputs{Backend: local(), Input: tasks.Input{
+		CatalogServices: map[string][]string{"consul": {}, "web": {"v2", "blue"}, "a \"b\" ${c}": {hostile}},
+		Nodes:           []catalog.Node{web("2", "n2").Node, web("1", "n1").Node, {Name: hostile, Meta: map[string]string{hostile: hostile}}},
+		Services:        input(web("1", "n1")).Services, KV: map[string]string{}}}}
+
+	t = task("unused")
+	t.Module = "builtin/weighted"
+	t.Condition = tasks.Condition{CatalogServices: &tasks.CatalogServices{}}
+	t.ModuleInputs = []tasks.ModuleInput{{ConsulKV: &tasks.ConsulKV{Path: "fw"}}}
+	all["a condition that is no module input is not rendered"] = example{t, Inputs{Backend: local(), Input: tasks.Input{
+		KV: map[string]string{"fw": "1"}, Services: input(web("1", "n1")).Services}}}
+
+	t = task("nothing")
+	t.Condition = tasks.Condition{CatalogServices: &tasks.CatalogServices{}, UseAsModuleInput: true}
+	t.ModuleInputs = []tasks.ModuleInput{{Nodes: &tasks.Nodes{}}}
+	all["variables without entries are empty maps"] = example{t, Inputs{Backend: local(), Input: tasks.Input{
+		CatalogServices: map[string][]string{}, Nodes: []catalog.Node{}}}}
+
 	odd := web("1", "n1")
 	odd.ID, odd.Address, odd.Kind = hostile, "", hostile
 	odd.Tags, odd.Meta = []string{"z", hostile, "", "a"}, map[string]string{hostile: hostile, "": "", "for": "x", "null": "y", "é": "z", "ключ": "w"}

@@ -2,6 +2,8 @@ package templates
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
@@ -14,6 +16,9 @@ import (
 const (
 	servicesVariable = "services"
 	weightsVariable  = "instance_weights"
+	catalogVariable  = "catalog_services"
+	kvVariable       = "consul_kv"
+	nodesVariable    = "nodes"
 )
 
 // consulVariable is one variable of the root that Consul's data fills and the
@@ -27,9 +32,69 @@ type consulVariable struct {
 
 // newConsulVariables lists the variables in the order of terraform.tfvars. Every
 // module gets services; only a shipped one that asks for it gets instance_weights,
-// because the contract does not know it.
-func newConsulVariables(in tasks.Input, m module) ([]consulVariable, error) {
-	services, err := cleanServices(in.Services)
+// because the contract does not know it. The others are there when the task is
+// given them.
+func newConsulVariables(t tasks.Task, in tasks.Input, m module) ([]consulVariable, error) {
+	var out []consulVariable
+	for _, name := range variableOrder(t) {
+		var v []consulVariable
+		var err error
+		switch {
+		case name == servicesVariable:
+			v, err = servicesVariables(in.Services, m)
+		case name == catalogVariable && in.CatalogServices != nil:
+			v, err = catalogVariables(in.CatalogServices)
+		case name == kvVariable && in.KV != nil:
+			v, err = kvVariables(in.KV)
+		case name == nodesVariable && in.Nodes != nil:
+			v, err = nodesVariables(in.Nodes)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v...)
+	}
+	return out, nil
+}
+
+// variableOrder names every variable once: the condition's, then the module
+// inputs' in their order, then the rest with services last.
+func variableOrder(t tasks.Task) []string {
+	var names []string
+	add := func(name string, given bool) {
+		if given && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	add(catalogVariable, t.Condition.CatalogServices != nil)
+	for _, given := range t.Given() {
+		add(servicesVariable, given.Services != nil)
+		add(kvVariable, given.ConsulKV != nil)
+		add(nodesVariable, given.Nodes != nil)
+	}
+	for _, name := range []string{catalogVariable, kvVariable, nodesVariable, servicesVariable} {
+		add(name, true)
+	}
+	return names
+}
+
+// servicesFirst gives the variables in the order of the module block and of the
+// declarations.
+func servicesFirst(variables []consulVariable) []consulVariable {
+	out := slices.Clone(variables)
+	slices.SortStableFunc(out, func(a, b consulVariable) int { return cmp.Compare(rank(a), rank(b)) })
+	return out
+}
+
+func rank(v consulVariable) int {
+	if v.name == servicesVariable || v.name == weightsVariable {
+		return 0
+	}
+	return 1
+}
+
+func servicesVariables(list []tasks.Service, m module) ([]consulVariable, error) {
+	services, err := cleanServices(list)
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (r *root) moduleBlock(body *hclwrite.Body) {
 	pass := func(name string) {
 		block.SetAttributeTraversal(name, hcl.Traversal{hcl.TraverseRoot{Name: "var"}, hcl.TraverseAttr{Name: name}})
 	}
-	for _, v := range r.consul {
+	for _, v := range servicesFirst(r.consul) {
 		pass(v.name)
 	}
 	if len(r.variables) > 0 {

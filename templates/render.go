@@ -107,7 +107,7 @@ func newRoot(t tasks.Task, in Inputs, shipped builtins) (*root, error) {
 	if r.providers, err = newProviders(in.Providers); err != nil {
 		return nil, err
 	}
-	if r.consul, err = newConsulVariables(in.Input, r.module); err != nil {
+	if r.consul, err = newConsulVariables(t, in.Input, r.module); err != nil {
 		return nil, err
 	}
 	if err := r.checkNames(); err != nil {

@@ -47,6 +47,29 @@ func TestWhatCannotBeWrittenIsAnErrorThatNamesIt(t *testing.T) {
 			[]string{"two instances have the key", `"web-1.n1.dc1"`, "service \"web\""}},
 		"a very long text that is not UTF-8 is cut": {change(func(_ *tasks.Task, in *Inputs) { first(in).Name = strings.Repeat("x", 5000) + "\xff" }),
 			[]string{"name", "4881 bytes more"}},
+		"a key of Consul that is not UTF-8": {change(func(_ *tasks.Task, in *Inputs) { in.Input.KV = map[string]string{"fw/\xff": "1"} }),
+			[]string{"consul_kv", `key "fw/\xff"`, "not valid UTF-8"}},
+		"the value of a key that is not UTF-8": {change(func(_ *tasks.Task, in *Inputs) { in.Input.KV = map[string]string{"fw/a": "1", "fw/b": "\xff"} }),
+			[]string{"consul_kv", `key "fw/b"`, "its value is not valid UTF-8"}},
+		"two keys of Consul that are one in NFC": {change(func(_ *tasks.Task, in *Inputs) { in.Input.KV = map[string]string{"e\u0301": "1", "é": "2", "f": "3"} }),
+			[]string{"consul_kv", `key "é"`, "NFC"}},
+		"a name in the catalog that is not UTF-8": {change(func(_ *tasks.Task, in *Inputs) { in.Input.CatalogServices = map[string][]string{"\xff": nil} }),
+			[]string{"catalog_services", `service "\xff"`, "not valid UTF-8"}},
+		"a tag in the catalog that is not UTF-8": {change(func(_ *tasks.Task, in *Inputs) {
+			in.Input.CatalogServices = map[string][]string{"web": {"a", "\xff"}}
+		}), []string{`service "web"`, "its tags", `"\xff"`}},
+		"two names in the catalog that are one in NFC": {change(func(_ *tasks.Task, in *Inputs) {
+			in.Input.CatalogServices = map[string][]string{"é": nil, "e\u0301": nil}
+		}), []string{"catalog_services", `service "é"`, "NFC"}},
+		"a node's meta that is not UTF-8": {change(func(_ *tasks.Task, in *Inputs) {
+			in.Input.Nodes = []catalog.Node{{Name: "n", Meta: map[string]string{"k": "\xff"}}}
+		}), []string{`nodes: node "n"`, `meta "k"`}},
+		"two nodes that are one in NFC": {change(func(_ *tasks.Task, in *Inputs) {
+			in.Input.Nodes = []catalog.Node{{Name: "é"}, {Name: "e\u0301"}}
+		}), []string{`nodes: node "é"`, "NFC"}},
+		"a user variable named like keys that are given": {change(func(t *tasks.Task, in *Inputs) {
+			t.Variables, in.Input.KV = map[string]cty.Value{"consul_kv": cty.True}, map[string]string{}
+		}), []string{`variable "consul_kv"`, "Consul's"}},
 		"a task name that is no label":        {change(func(t *tasks.Task, _ *Inputs) { t.Name = "a b\"" }), []string{`"a b\""`, "label"}},
 		"a module path that is not NFC":       {change(func(t *tasks.Task, _ *Inputs) { t.Module = "/srv/e\u0301" }), []string{"module source", "NFC"}},
 		"a module that is not shipped":        {change(func(t *tasks.Task, _ *Inputs) { t.Module = "builtin/nothing" }), []string{`"builtin/nothing"`}},
@@ -112,6 +135,30 @@ func TestNoErrorShowsAProvidersValue(t *testing.T) {
 				t.Errorf("error shows the secret: %v", err)
 			}
 		})
+	}
+}
+
+func TestNoErrorShowsTheValueOfAKey(t *testing.T) {
+	e := change(func(_ *tasks.Task, in *Inputs) { in.Input.KV = map[string]string{"db": "hunter2\xff"} })
+	_, err := render(e.task, e.inputs, shippedForTest)
+	if err == nil {
+		t.Fatal("it was rendered")
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("error shows the value: %v", err)
+	}
+}
+
+func TestAUsersVariableMayHaveANameThatConsulDoesNotFill(t *testing.T) {
+	e := change(func(t *tasks.Task, _ *Inputs) {
+		t.Variables = map[string]cty.Value{"nodes": cty.True, "consul_kv": cty.True}
+	})
+	files, err := render(e.task, e.inputs, shippedForTest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"consul_kv", "nodes"}, slices.Sorted(maps.Keys(decode(t, files.Root[fileModuleValues].Content)))); diff != "" {
+		t.Errorf("the user's variables (-want +got):\n%s", diff)
 	}
 }
 

@@ -176,6 +176,71 @@ func FuzzRender(f *testing.F) {
 	})
 }
 
+// FuzzEntries: keys, the catalog's names and nodes arrive as they are, or the
+// error names the one that cannot.
+func FuzzEntries(f *testing.F) {
+	f.Add("fw/web", "80", "n1")
+	f.Add(hostile, "a\x00b\r\n\"${x}%{if}", "for")
+	f.Add("é", "e\u0301", "null")
+	f.Add("e\u0301", "é", "é")
+	f.Add("\xff", "", "$")
+	f.Add("k", "\xc3(", "$${")
+	f.Add("", "<<EOT\nx\nEOT\n", "\u2028\ufeff")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		in := entries(a, b, c)
+		files, err := render(task("fuzz"), Inputs{Input: in, Backend: local()}, shippedForTest)
+		valid := utf8.ValidString(a) && utf8.ValidString(b) && utf8.ValidString(c)
+		if !valid || collides(in.KV) {
+			if err == nil {
+				t.Fatalf("rendered what Terraform cannot read again: %#v", in)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatalf("render refused what can be written: %v", err)
+		}
+		content := files.Root[fileConsulValues].Content
+		got := decode(t, content)
+		for name, want := range wantedEntries(in) {
+			if !got[name].RawEquals(want) {
+				t.Fatalf("Terraform would read another %s:\nwant %#v\ngot  %#v\nfile\n%s", name, want, got[name], content)
+			}
+		}
+		if diff := cmp.Diff(string(hclwrite.Format(content)), string(content)); diff != "" {
+			t.Fatalf("not in canonical form (-want +got):\n%s", diff)
+		}
+		if _, err := Baseline(content); err != nil {
+			t.Fatalf("a rendered file is no baseline: %v", err)
+		}
+	})
+}
+
+// entries shares texts between all variables but services; a and b are keys.
+func entries(a, b, c string) tasks.Input {
+	in := tasks.Input{KV: map[string]string{a: b, b: c}, CatalogServices: map[string][]string{a: {c, b}, b: {}}}
+	for name := range in.KV {
+		in.Nodes = append(in.Nodes, catalog.Node{ID: b, Name: name, Address: c, Datacenter: a, Meta: map[string]string{c: b}, TaggedAddresses: map[string]string{b: c}})
+	}
+	return in
+}
+
+func wantedEntries(in tasks.Input) map[string]cty.Value {
+	names, nodes := map[string]cty.Value{}, map[string]cty.Value{}
+	for name, tags := range in.CatalogServices {
+		list := []cty.Value{}
+		for _, tag := range tags {
+			list = append(list, cty.StringVal(tag))
+		}
+		slices.SortFunc(list, func(a, b cty.Value) int { return strings.Compare(a.AsString(), b.AsString()) })
+		names[name] = cty.TupleVal(list)
+	}
+	for _, n := range in.Nodes {
+		nodes[n.Name] = object("id", n.ID, "name", n.Name, "address", n.Address, "datacenter", n.Datacenter,
+			"tagged_addresses", texts(n.TaggedAddresses), "meta", texts(n.Meta))
+	}
+	return map[string]cty.Value{"consul_kv": texts(in.KV), "catalog_services": cty.ObjectVal(names), "nodes": cty.ObjectVal(nodes)}
+}
+
 // FuzzLiteral: user and provider values keep their value and type.
 func FuzzLiteral(f *testing.F) {
 	f.Add("k", "v", 1.5)

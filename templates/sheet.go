@@ -131,6 +131,11 @@ func (s *sheet) number(key string, n int) {
 
 func (s *sheet) list(key string, list []string) {
 	s.key(key, bare)
+	s.tuple(list)
+}
+
+// tuple ends a line with a list.
+func (s *sheet) tuple(list []string) {
 	s.add(hclsyntax.TokenOBrack, "[", 1)
 	for n, text := range list {
 		if n == 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -187,13 +188,15 @@ func TestTerraformDecodesHostileValuesAsTheyAre(t *testing.T) {
 	hidden := object("host", hostile, "block", cty.TupleVal([]cty.Value{object("x", "%{"), object("x", 1)}))
 	e := task("decode")
 	e.Module, e.Variables = "builtin/weighted", values
-	files, err := render(e, Inputs{Input: input(services...), Backend: local(), Providers: []tasks.Provider{{Name: "dev", Arguments: tasks.NewSecretValue(hidden)}}}, shippedForTest)
+	in := entries("a\x00b\r\n\"${x}", hostile, "%{if true}")
+	in.Services = services
+	files, err := render(e, Inputs{Input: in, Backend: local(), Providers: []tasks.Provider{{Name: "dev", Arguments: tasks.NewSecretValue(hidden)}}}, shippedForTest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := withoutRegistry(t, files.Root)
 	outputs := hclwrite.NewEmptyFile()
-	for _, name := range []string{"services", "instance_weights", "text", "nested", "big", "dev"} {
+	for _, name := range []string{"services", "instance_weights", "consul_kv", "catalog_services", "nodes", "text", "nested", "big", "dev"} {
 		block := outputs.Body().AppendNewBlock("output", []string{name}).Body()
 		block.SetAttributeTraversal("value", hcl.Traversal{hcl.TraverseRoot{Name: "var"}, hcl.TraverseAttr{Name: name}})
 		block.SetAttributeValue("sensitive", cty.True)
@@ -210,9 +213,8 @@ func TestTerraformDecodesHostileValuesAsTheyAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]cty.Value{"services": wanted(services), "dev": hidden}
-	for name, v := range values {
-		want[name] = v
-	}
+	maps.Copy(want, values)
+	maps.Copy(want, wantedEntries(in))
 	for name, v := range want {
 		if diff := cmp.Diff(asJSON(t, v), decodeJSON(t, got[name].Value)); diff != "" {
 			t.Errorf("Terraform read another %s (-want +got):\n%s", name, diff)

@@ -8,7 +8,7 @@ import (
 // declarations declares what Consul and the providers fill.
 func (r *root) declarations() []byte {
 	f := hclwrite.NewEmptyFile()
-	for _, v := range r.consul {
+	for _, v := range servicesFirst(r.consul) {
 		block := variableBlock(f, v.name)
 		block.SetAttributeValue("description", cty.StringVal(v.description))
 		block.SetAttributeRaw("type", v.constraint)
@@ -52,12 +52,17 @@ func variableBlock(f *hclwrite.File, name string) *hclwrite.Body {
 // module, in the contract's order.
 func servicesConstraint() hclwrite.Tokens {
 	texts := cty.Map(cty.String)
-	types := map[string]cty.Type{
+	return objectsConstraint(serviceAttributes, map[string]cty.Type{
 		"port": cty.Number, "tags": cty.List(cty.String), "meta": texts,
 		"node_tagged_addresses": texts, "node_meta": texts, "cts_user_defined_meta": texts,
-	}
+	})
+}
+
+// objectsConstraint is a map of objects with the attributes in this order; those
+// without a type are texts.
+func objectsConstraint(names []string, types map[string]cty.Type) hclwrite.Tokens {
 	var attrs []hclwrite.ObjectAttrTokens
-	for _, name := range serviceAttributes {
+	for _, name := range names {
 		ty, ok := types[name]
 		if !ok {
 			ty = cty.String
