@@ -19,12 +19,8 @@ var notYet = map[string]string{
 	"terraform_provider.auto_commit":              "commit by other means",
 }
 
-// Types that CTS knows beside those that are served now.
-var (
-	laterConditions = map[string]bool{"catalog-services": true, "consul-kv": true, "schedule": true}
-	laterInputs     = map[string]bool{"consul-kv": true}
-	laterDrivers    = map[string]bool{"terraform-cloud": true}
-)
+// laterDrivers are those that CTS knows beside the one that is served now.
+var laterDrivers = map[string]bool{"terraform-cloud": true}
 
 // instead are hints for names that used to mean something.
 var instead = map[string]string{

@@ -34,6 +34,27 @@ task {
     names    = ["a"]
     zzzzzzzz = 1
   }
+  module_input "consul-kv" {
+    path     = "a"
+    zzzzzzzz = 1
+  }
+  module_input "nodes" { zzzzzzzz = 1 }
+}
+task {
+  name   = "b"
+  module = "a/b/c"
+  condition "catalog-services" {
+    regexp   = ""
+    zzzzzzzz = 1
+  }
+}
+task {
+  name   = "c"
+  module = "a/b/c"
+  condition "schedule" {
+    cron     = "@hourly"
+    zzzzzzzz = 1
+  }
 }
 `
 

@@ -14,11 +14,7 @@ import (
 
 var taskName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
-const (
-	builtinPrefix  = "builtin/"
-	writeCondition = `condition "services" { … }`
-	writeInput     = `module_input "services" { … }`
-)
+const builtinPrefix = "builtin/"
 
 // taskBlock is a task while it is decoded.
 type taskBlock struct {
@@ -27,6 +23,8 @@ type taskBlock struct {
 	at   Position
 	// where tells the position of an attribute that was set; absent when not.
 	where map[string]Position
+	// inputs tells the position of the input for each of the module's variables.
+	inputs map[string]Position
 	// variables are the values of the block and of the files, which win.
 	variables, fromFiles map[string]cty.Value
 }
@@ -37,7 +35,8 @@ func (d *decoder) task(f field, guard tasks.Guard) {
 	if !ok {
 		return
 	}
-	t := &taskBlock{path: f.path, at: f.pos, where: map[string]Position{}, variables: map[string]cty.Value{}, fromFiles: map[string]cty.Value{}}
+	t := &taskBlock{path: f.path, at: f.pos, where: map[string]Position{}, inputs: map[string]Position{},
+		variables: map[string]cty.Value{}, fromFiles: map[string]cty.Value{}}
 	t.Enabled, t.Buffer, t.Guard, t.Position = true, d.cfg.Buffer, guard, f.pos.line()
 	d.block(n, t.path, d.taskFields(t))
 	d.checkName(t)
@@ -47,6 +46,7 @@ func (d *decoder) task(f field, guard tasks.Guard) {
 		t.WorkingDir = filepath.Join(d.cfg.WorkingDir, t.Name)
 	}
 	d.checkOthers(t)
+	d.checkSchedule(t)
 	t.Variables = t.variables
 	for name, v := range t.fromFiles {
 		t.Variables[name] = v
@@ -70,7 +70,7 @@ func (d *decoder) taskFields(t *taskBlock) map[string]setter {
 		"variable_files": func(f field) { d.variableFiles(t, f) },
 		"variables":      func(f field) { d.variables(t, f) },
 		"working_dir":    d.path(&t.WorkingDir),
-		"buffer_period":  func(f field) { t.Buffer = d.buffer(f, t.path, d.inherit(f)) },
+		"buffer_period":  at("buffer_period", func(f field) { t.Buffer = d.buffer(f, t.path, d.inherit(f)) }),
 		"guard":          func(f field) { t.Guard = d.guard(f, t.path, t.Guard) },
 	}
 }
