@@ -17,14 +17,28 @@ type Task struct {
 	Version   string   `json:"version"`
 	Providers []string `json:"providers"`
 	// Variables are HCL expressions: a string keeps its quotes.
-	Variables   map[string]string `json:"variables"`
-	ModuleInput ModuleInput       `json:"module_input"`
-	Condition   Condition         `json:"condition"`
+	Variables map[string]string `json:"variables"`
+	// Buffer is shown when the task has one of its own or is scheduled.
+	Buffer      *Buffer     `json:"buffer_period,omitempty"`
+	ModuleInput ModuleInput `json:"module_input"`
+	Condition   Condition   `json:"condition"`
 }
 
-// Condition is what starts a run of a task.
+// Buffer is how long a run waits for further changes; Min and Max are durations
+// as Go writes them ("5s", "1m0s").
+type Buffer struct {
+	Enabled bool   `json:"enabled"`
+	Min     string `json:"min"`
+	Max     string `json:"max"`
+}
+
+// Condition is what starts a run of a task: one kind, or none.
 type Condition struct {
-	Services *ServicesCondition `json:"services,omitempty"`
+	Services        *ServicesCondition `json:"services,omitempty"`
+	CatalogServices *CatalogServices   `json:"catalog_services,omitempty"`
+	ConsulKV        *KVCondition       `json:"consul_kv,omitempty"`
+	Nodes           *NodesCondition    `json:"nodes,omitempty"`
+	Schedule        *Schedule          `json:"schedule,omitempty"`
 }
 
 // ServicesCondition is a services block of a condition.
@@ -33,9 +47,37 @@ type ServicesCondition struct {
 	UseAsModuleInput bool `json:"use_as_module_input"`
 }
 
-// ModuleInput is what else a module is given.
+// CatalogServices watches which services there are.
+type CatalogServices struct {
+	Regexp           string            `json:"regexp"`
+	Datacenter       string            `json:"datacenter"`
+	Namespace        string            `json:"namespace"`
+	NodeMeta         map[string]string `json:"node_meta"`
+	UseAsModuleInput bool              `json:"use_as_module_input"`
+}
+
+// KVCondition is a consul_kv block of a condition.
+type KVCondition struct {
+	ConsulKV
+	UseAsModuleInput bool `json:"use_as_module_input"`
+}
+
+// NodesCondition is a nodes block of a condition.
+type NodesCondition struct {
+	Nodes
+	UseAsModuleInput bool `json:"use_as_module_input"`
+}
+
+// Schedule runs a task by the clock.
+type Schedule struct {
+	Cron string `json:"cron"`
+}
+
+// ModuleInput is what else a module is given, at most one of each kind.
 type ModuleInput struct {
 	Services *Services `json:"services,omitempty"`
+	ConsulKV *ConsulKV `json:"consul_kv,omitempty"`
+	Nodes    *Nodes    `json:"nodes,omitempty"`
 }
 
 // Services selects instances: by Names, or when these are absent by Regexp.
@@ -48,33 +90,93 @@ type Services struct {
 	UserMeta   map[string]string `json:"cts_user_defined_meta"`
 }
 
-// NewTask puts a task on the wire. Of several module inputs of one kind the first
-// is shown, the one that fills the module's variable.
-func NewTask(t tasks.Task) Task {
+// ConsulKV reads one key, or with Recurse all that begin with Path.
+type ConsulKV struct {
+	Path       string `json:"path"`
+	Recurse    bool   `json:"recurse"`
+	Datacenter string `json:"datacenter"`
+	Namespace  string `json:"namespace"`
+}
+
+// Nodes selects the nodes of a datacenter. Consul-Terraform-Sync has no such kind.
+type Nodes struct {
+	Regexp     string            `json:"regexp"`
+	Datacenter string            `json:"datacenter"`
+	NodeMeta   map[string]string `json:"node_meta"`
+}
+
+// NewTask puts a task on the wire; inherited is the buffer of tasks that set none,
+// nil when that is not known: then only scheduled tasks show theirs.
+// Of several module inputs of one kind the first is shown, the one that fills the
+// module's variable.
+func NewTask(t tasks.Task, inherited *tasks.Buffer) Task {
 	out := Task{Name: t.Name, Description: t.Description, Enabled: t.Enabled, Module: t.Module, Version: t.Version,
-		Providers: list(t.Providers), Variables: make(map[string]string, len(t.Variables))}
+		Providers: list(t.Providers), Variables: make(map[string]string, len(t.Variables)),
+		Condition: newCondition(t.Condition), ModuleInput: newModuleInput(t.ModuleInputs)}
 	for name, value := range t.Variables {
 		out.Variables[name] = expression(value)
 	}
-	if c := t.Condition.Services; c != nil {
-		out.Condition.Services = &ServicesCondition{Services: newServices(*c), UseAsModuleInput: t.Condition.UseAsModuleInput}
+	if t.Condition.Schedule != nil || inherited != nil && t.Buffer != *inherited {
+		out.Buffer = newBuffer(t.Buffer)
 	}
-	for _, in := range t.ModuleInputs {
-		if in.Services != nil && out.ModuleInput.Services == nil {
+	return out
+}
+
+func newBuffer(b tasks.Buffer) *Buffer {
+	return &Buffer{Enabled: b.Enabled, Min: b.Min.String(), Max: b.Max.String()}
+}
+
+func newCondition(c tasks.Condition) (out Condition) {
+	switch use := c.UseAsModuleInput; {
+	case c.Services != nil:
+		out.Services = &ServicesCondition{newServices(*c.Services), use}
+	case c.CatalogServices != nil:
+		s := c.CatalogServices
+		out.CatalogServices = &CatalogServices{Regexp: s.Regexp, Datacenter: s.Datacenter, Namespace: s.Namespace,
+			NodeMeta: meta(s.NodeMeta), UseAsModuleInput: use}
+	case c.ConsulKV != nil:
+		out.ConsulKV = &KVCondition{ConsulKV(*c.ConsulKV), use}
+	case c.Nodes != nil:
+		out.Nodes = &NodesCondition{newNodes(*c.Nodes), use}
+	case c.Schedule != nil:
+		out.Schedule = &Schedule{Cron: c.Schedule.Cron}
+	}
+	return out
+}
+
+func newModuleInput(inputs []tasks.ModuleInput) (out ModuleInput) {
+	for _, in := range inputs {
+		switch {
+		case in.Services != nil && out.Services == nil:
 			s := newServices(*in.Services)
-			out.ModuleInput.Services = &s
+			out.Services = &s
+		case in.ConsulKV != nil && out.ConsulKV == nil:
+			kv := ConsulKV(*in.ConsulKV)
+			out.ConsulKV = &kv
+		case in.Nodes != nil && out.Nodes == nil:
+			n := newNodes(*in.Nodes)
+			out.Nodes = &n
 		}
 	}
 	return out
 }
 
+func newNodes(n tasks.Nodes) Nodes {
+	return Nodes{Regexp: n.Regexp, Datacenter: n.Datacenter, NodeMeta: meta(n.NodeMeta)}
+}
+
+// meta makes nil an empty map, which JSON shows as {}.
+func meta(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
 func newServices(s tasks.Services) Services {
-	out := Services{Names: s.Names, Datacenter: s.Datacenter, Namespace: s.Namespace, Filter: s.Filter, UserMeta: s.UserMeta}
+	out := Services{Names: s.Names, Datacenter: s.Datacenter, Namespace: s.Namespace, Filter: s.Filter, UserMeta: meta(s.UserMeta)}
 	if len(s.Names) == 0 {
 		out.Regexp = &s.Regexp
-	}
-	if out.UserMeta == nil {
-		out.UserMeta = map[string]string{}
 	}
 	return out
 }
