@@ -106,6 +106,29 @@ func TestADeclinedReviewAppliesNothing(t *testing.T) {
 	}
 }
 
+func TestAModuleWithoutAVariableOfConsulFailsInCTSsWords(t *testing.T) {
+	b := newBench(t, nil)
+	files := b.root("variable \"services\" {}\nvariable \"catalog_services\" {}\nmodule \"web\" {\n source = \"./own\"\n" +
+		" services = var.services\n catalog_services = var.catalog_services\n}\n")
+	files.Root["own/main.tf"] = tasks.File{Content: []byte(data("a", "input = 1"))}
+	files.Root["terraform.tfvars"] = tasks.File{Content: []byte("services = {}\ncatalog_services = {}\n")}
+	_, err := b.Run(t.Context(), files, yes)
+	if err == nil {
+		t.Fatal("it ran")
+	}
+	for _, want := range []string{
+		`module for task "web" is missing the "services" variable`,
+		`module for task "web" is missing the "catalog_services" variable, add to module or set "use_as_module_input" to false`,
+	} {
+		if !strings.Contains(err.Error(), want+"\n") && !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("error does not say %s:\n%v", want, err)
+		}
+	}
+	if got := b.state(t); got != nil {
+		t.Errorf("state has %v", got)
+	}
+}
+
 func TestInitRunsOnlyWhenNeeded(t *testing.T) {
 	b := newBench(t, nil)
 	module := filepath.Join(t.TempDir(), "module")

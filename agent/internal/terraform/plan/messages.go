@@ -3,7 +3,6 @@ package plan
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
 )
 
@@ -23,6 +22,9 @@ type message struct {
 				Line int `json:"line"`
 			} `json:"start"`
 		} `json:"range"`
+		Snippet struct {
+			Context string `json:"context"`
+		} `json:"snippet"`
 	} `json:"diagnostic"`
 	Change struct {
 		Resource struct {
@@ -105,23 +107,4 @@ func (m *Messages) line(line []byte) {
 		}
 		m.planned[addr] = planned{msg.Change.Resource.Type, msg.Change.Action}
 	}
-}
-
-// problem is a diagnostic as a person reads it.
-func (m message) problem() string {
-	d := m.Diagnostic
-	var b strings.Builder
-	b.WriteString(d.Summary)
-	switch {
-	case d.Range.Filename != "" && d.Address != "":
-		fmt.Fprintf(&b, " (%s, %s:%d)", d.Address, d.Range.Filename, d.Range.Start.Line)
-	case d.Range.Filename != "":
-		fmt.Fprintf(&b, " (%s:%d)", d.Range.Filename, d.Range.Start.Line)
-	case d.Address != "":
-		fmt.Fprintf(&b, " (%s)", d.Address)
-	}
-	if d.Detail != "" {
-		b.WriteString(": " + d.Detail)
-	}
-	return b.String()
 }

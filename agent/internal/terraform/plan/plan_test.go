@@ -192,6 +192,40 @@ func TestThePlanFileIsBelievedOnlyWhenItAgrees(t *testing.T) {
 	}
 }
 
+func TestAVariableThatTheModuleLacksIsToldAsCTSDoes(t *testing.T) {
+	const line = `{"type":"diagnostic","@message":"x","diagnostic":{"severity":"error","summary":%q,"detail":%q,` +
+		`"range":{"filename":%q,"start":{"line":9}},"snippet":{"context":%q}}}` + "\n"
+	expects := func(name string) string { return fmt.Sprintf("An argument named %q is not expected here.", name) }
+	const summary, context = "Unsupported argument", `module "fw-web"`
+	cases := map[string]struct{ summary, detail, file, context, want string }{
+		"no services": {summary, expects("services"), "main.tf", context,
+			`module for task "fw-web" is missing the "services" variable`},
+		"no catalog_services": {summary, expects("catalog_services"), "main.tf", context,
+			`module for task "fw-web" is missing the "catalog_services" variable, add to module or set "use_as_module_input" to false`},
+		"no consul_kv": {summary, expects("consul_kv"), "main.tf", context,
+			`module for task "fw-web" is missing the "consul_kv" variable, add to module, remove the module_input or set "use_as_module_input" of the condition to false`},
+		"no nodes": {summary, expects("nodes"), "main.tf", context,
+			`module for task "fw-web" is missing the "nodes" variable, add to module, remove the module_input or set "use_as_module_input" of the condition to false`},
+		"a variable of the user": {summary, expects("zone"), "main.tf", context,
+			`Unsupported argument (main.tf:9): An argument named "zone" is not expected here.`},
+		"a module within the module": {summary, expects("services"), "modules/x/main.tf", context,
+			`Unsupported argument (modules/x/main.tf:9): An argument named "services" is not expected here.`},
+		"a provider's argument": {summary, expects("services"), "main.tf", `provider "fw"`,
+			`Unsupported argument (main.tf:9): An argument named "services" is not expected here.`},
+		"another complaint": {"Missing required argument", expects("services"), "main.tf", context,
+			`Missing required argument (main.tf:9): An argument named "services" is not expected here.`},
+	}
+	for sentence, c := range cases {
+		t.Run(sentence, func(t *testing.T) {
+			m := Messages{Print: func(string) {}}
+			fmt.Fprintf(&m, line, c.summary, c.detail, c.file, c.context)
+			if diff := cmp.Diff([]string{c.want}, m.Errors); diff != "" {
+				t.Errorf("errors (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestMessagesSurviveAnyOutput(t *testing.T) {
 	var printed []string
 	m := &Messages{Print: func(s string) { printed = append(printed, s) }}
