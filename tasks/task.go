@@ -29,6 +29,8 @@ type Task struct {
 	// Variables are the user's values for module variables.
 	Variables map[string]cty.Value
 	Buffer    Buffer
+	// OwnBuffer is true when the task itself sets Buffer; else it is inherited.
+	OwnBuffer bool
 	// WorkingDir is the absolute directory of the rendered root module.
 	WorkingDir string
 	Guard      Guard

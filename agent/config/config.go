@@ -19,8 +19,10 @@ type Config struct {
 	// WorkingDir is the absolute parent of the task directories.
 	WorkingDir string
 	// ID names this agent, patchbay-<hostname> by default.
-	ID     string
+	ID string
+	// Buffer and Guard are those of tasks that set none.
 	Buffer tasks.Buffer
+	Guard  tasks.Guard
 	Consul Consul
 	Driver Driver
 	Vault  Vault

@@ -41,14 +41,14 @@ func (d *decoder) config(top node) Config {
 		ShutdownGrace: defaultGrace, History: History{Runs: defaultRuns, Age: defaultAge}}
 	p := d.global(top)
 	d.cfg.Buffer = d.buffer(p.buffer, "", globalBuffer)
-	guard := d.guard(p.guard, "", tasks.Guard{MaxDestroys: tasks.DefaultMaxDestroys})
+	d.cfg.Guard = d.guard(p.guard, "", tasks.Guard{MaxDestroys: tasks.DefaultMaxDestroys})
 	d.consul(p.consul)
 	d.driver(p.driver)
 	for _, f := range p.providers {
 		d.providers(f)
 	}
 	for _, f := range p.tasks {
-		d.task(f, guard)
+		d.task(f, d.cfg.Guard)
 	}
 	return d.cfg
 }

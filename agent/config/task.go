@@ -70,18 +70,18 @@ func (d *decoder) taskFields(t *taskBlock) map[string]setter {
 		"variable_files": func(f field) { d.variableFiles(t, f) },
 		"variables":      func(f field) { d.variables(t, f) },
 		"working_dir":    d.path(&t.WorkingDir),
-		"buffer_period":  at("buffer_period", func(f field) { t.Buffer = d.buffer(f, t.path, d.inherit(f)) }),
+		"buffer_period":  at("buffer_period", func(f field) { d.taskBuffer(t, f) }),
 		"guard":          func(f field) { t.Guard = d.guard(f, t.path, t.Guard) },
 	}
 }
 
-// inherit completes a task's buffer: an empty block sets nothing and gives the
-// global buffer.
-func (d *decoder) inherit(f field) completion {
+// taskBuffer decodes a task's buffer: an empty block sets nothing and leaves the
+// global one.
+func (d *decoder) taskBuffer(t *taskBlock, f field) {
 	if n, ok := f.value.objects(); ok && len(n) == 1 && len(n[0].fields) == 0 {
-		return func(tasks.Buffer, bool, bool) tasks.Buffer { return d.cfg.Buffer }
+		return
 	}
-	return taskBuffer(d.cfg.Buffer)
+	t.Buffer, t.OwnBuffer = d.buffer(f, t.path, taskBuffer(d.cfg.Buffer)), true
 }
 
 func (d *decoder) checkName(t *taskBlock) {
