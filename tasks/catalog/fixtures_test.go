@@ -63,6 +63,22 @@ func names(list ...string) *View {
 	return NewNamesView(Query{Kind: ServiceNames}, m)
 }
 
+func pairs(keys ...string) *View {
+	m := map[string]string{}
+	for _, key := range keys {
+		m[key] = "value of " + key
+	}
+	return NewPairsView(Query{Kind: KVPrefix}, m)
+}
+
+func nodes(list ...string) *View {
+	var out []Node
+	for _, name := range list {
+		out = append(out, Node{Name: name, Address: "10.0.0.1", Datacenter: "dc1"})
+	}
+	return NewNodesView(Query{Kind: NodeNames}, out)
+}
+
 func inEpoch(v *View, epoch int) *View {
 	v.Epoch = epoch
 	return v

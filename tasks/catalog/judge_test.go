@@ -45,6 +45,13 @@ func TestJudgeDoubtsExactlyTheShrinksOfTheRules(t *testing.T) {
 		"all names":                                 {prev: names("a"), next: names(), reason: "all 1 services vanished at once", spacing: time.Second},
 		"two names of three":                        {prev: names("a", "b", "c"), next: names("a"), reason: "2 of 3 services vanished at once", spacing: time.Second},
 		"one name of several, first of a new epoch": {prev: names("a", "b"), next: inEpoch(names("a"), 1), reason: "1 of 2 services vanished as the index went backwards", spacing: 5 * time.Second},
+		"the only key":                              {prev: pairs("a"), next: pairs(), reason: "all 1 keys vanished at once", spacing: time.Second},
+		"one key of several":                        {prev: pairs("a", "b"), next: pairs("a")},
+		"all keys":                                  {prev: pairs("a", "b"), next: pairs(), reason: "all 2 keys vanished at once", spacing: time.Second},
+		"a key's other value":                       {prev: pairs("a"), next: NewPairsView(Query{Kind: KVPrefix}, map[string]string{"a": "other"})},
+		"one node of several":                       {prev: nodes("a", "b"), next: nodes("b")},
+		"two nodes of three":                        {prev: nodes("a", "b", "c"), next: nodes("b"), reason: "2 of 3 nodes vanished at once", spacing: time.Second},
+		"all nodes, others come":                    {prev: nodes("a", "b"), next: nodes("c", "d"), reason: "2 of 2 nodes vanished at once", spacing: time.Second},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -91,6 +98,10 @@ func TestAReadConfirmsWhatStayedAway(t *testing.T) {
 		"passing again":             {health(pool(2)...), health(withAll(pool(2), Critical)...), health(pool(2)...), false},
 		"names stay away":           {names("a", "b"), names(), names(), true},
 		"a name is back":            {names("a", "b"), names(), names("b"), false},
+		"keys stay away":            {pairs("a", "b"), pairs(), pairs(), true},
+		"a key is back":             {pairs("a", "b"), pairs(), pairs("a"), false},
+		"a node is back":            {nodes("a", "b"), nodes(), nodes("b"), false},
+		"nodes stay away":           {nodes("a", "b"), nodes(), nodes("c"), true},
 		"another name in its place": {names("a", "b"), names("a"), names("a", "c"), true},
 	}
 	for name, c := range cases {

@@ -42,6 +42,9 @@ type Query struct {
 func (q Query) String() string {
 	s := map[Kind]string{ServiceHealth: "health of " + q.Name, ServiceNames: "list of services", KVKey: "key " + q.Name,
 		KVPrefix: "keys below " + q.Name, NodeNames: "list of nodes"}[q.Kind]
+	if q.NodeMeta != "" {
+		s += " on nodes with " + q.NodeMeta
+	}
 	if q.Datacenter != "" {
 		s += " in " + q.Datacenter
 	}
@@ -146,6 +149,11 @@ type View struct {
 	Verdict Verdict
 	// Answered is when Consul last answered this query, changed or not.
 	Answered time.Time
+}
+
+// Empty tells whether Consul listed nothing.
+func (v *View) Empty() bool {
+	return len(v.Instances)+len(v.Names)+len(v.Pairs)+len(v.Nodes) == 0
 }
 
 // NewServiceView makes the trusted view of a ServiceHealth query. It sorts

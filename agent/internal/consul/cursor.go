@@ -10,6 +10,18 @@ type cursor struct {
 	newest, streamed uint64
 	// epoch counts how often the index went backwards.
 	epoch int
+	// sags: the index falls in ordinary life too, which is no new epoch. That of a
+	// prefix does when Consul forgets the tombstone of a deleted key, after 15
+	// minutes: it is then the newest of the keys that are left.
+	sags bool
+}
+
+// fallen starts anew after the index went backwards.
+func (c cursor) fallen() cursor {
+	if c.sags {
+		return cursor{epoch: c.epoch, sags: true}
+	}
+	return cursor{epoch: c.epoch + 1}
 }
 
 // plain takes the index of a read without index. Such a read comes from the
@@ -17,7 +29,7 @@ type cursor struct {
 func (c cursor) plain(index uint64) cursor {
 	index = max(index, 1)
 	if index < c.newest {
-		c = cursor{epoch: c.epoch + 1}
+		c = c.fallen()
 	}
 	c.newest, c.wait = index, index
 	return c
@@ -29,7 +41,7 @@ func (c cursor) plain(index uint64) cursor {
 func (c cursor) blocked(index uint64) (next cursor, take bool) {
 	index = max(index, 1)
 	if index < c.streamed {
-		return cursor{epoch: c.epoch + 1}, false
+		return c.fallen(), false
 	}
 	c.streamed, c.newest = index, max(c.newest, index)
 	if index < c.wait {

@@ -2,6 +2,7 @@ package consul
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"patchbay/tasks/catalog"
@@ -12,6 +13,7 @@ import (
 // FuzzDecode: whatever Consul sends becomes a view within the bounds or an error.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{`null`, `[]`, `[null]`, `[{}]`, `{"a":["b"],"..":null}`,
+		`[{"Key":"a/b","Value":"/w=="},{"Key":"a/","Value":null}]`, `[{"Node":"n","Address":"10.0.0.1"},{"Node":"n"}]`,
 		`[{"Node":{"Node":"n"},"Service":{"ID":"x","Port":80,"Weights":{"Passing":1}},"Checks":[{"CheckID":"c","Status":"critical"}]}]`,
 		`[{"Node":{"Node":"n"},"Service":{"ID":"x","Port":-1}}]`} {
 		f.Add([]byte(seed))
@@ -25,6 +27,21 @@ func FuzzDecode(f *testing.F) {
 						t.Fatalf("out of bounds: %+v", i)
 					}
 				}
+			}
+		}
+		var pairs api.KVPairs
+		if json.Unmarshal(raw, &pairs) == nil {
+			got, err := decodePairs(catalog.Query{Kind: catalog.KVPrefix, Name: "a/"}, pairs)
+			for key := range got {
+				if err != nil || !strings.HasPrefix(key, "a/") {
+					t.Fatalf("%q: key %q, %v", raw, key, err)
+				}
+			}
+		}
+		var nodes []*api.Node
+		if json.Unmarshal(raw, &nodes) == nil {
+			if got, err := decodeNodes(nodes); (err == nil) != (got != nil) || len(got) > len(nodes) {
+				t.Fatalf("%q: %v, %v", raw, got, err)
 			}
 		}
 		var list map[string][]string

@@ -43,7 +43,7 @@ type poll struct {
 }
 
 func newPoll(c *Client, e *entry) *poll {
-	return &poll{client: c, entry: e, query: e.query, limit: rate.NewLimiter(readsPerSecond, readsAtOnce), pause: newPause()}
+	return &poll{client: c, entry: e, query: e.query, cursor: cursor{sags: e.query.Kind == catalog.KVPrefix}, limit: rate.NewLimiter(readsPerSecond, readsAtOnce), pause: newPause()}
 }
 
 // run reads until ctx ends. An error is never the end: it is told and tried again.

@@ -31,10 +31,14 @@ func TestTheCursorFollowsConsulsRules(t *testing.T) {
 			steps: []step{{false, 7}, {true, 9}, {false, 8}}, want: cursor{wait: 8, newest: 8, epoch: 1}, take: true},
 		"one fall begins one epoch": {
 			steps: []step{{false, 45}, {true, 45}, {true, 5}, {false, 5}, {true, 6}}, want: cursor{wait: 6, newest: 6, streamed: 6, epoch: 1}, take: true},
+		"where tombstones are forgotten a falling plain index begins none": {
+			steps: []step{{false, 102}, {false, 50}}, want: cursor{wait: 50, newest: 50, sags: true}, take: true},
+		"nor does a falling blocking index, which is read again": {
+			steps: []step{{false, 102}, {true, 102}, {true, 50}}, want: cursor{sags: true}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			var got cursor
+			got := cursor{sags: c.want.sags}
 			var take bool
 			for _, s := range c.steps {
 				if take = true; s.blocked {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"patchbay/tasks/catalog"
@@ -65,39 +64,14 @@ func (c *Client) short(ctx context.Context, read func(context.Context) (answer, 
 
 func (c *Client) read(ctx context.Context, q catalog.Query, opts *api.QueryOptions) (answer, error) {
 	opts.Datacenter, opts.Namespace = q.Datacenter, q.Namespace
-	view, meta, err := c.fetch(ctx, q, opts.WithContext(ctx))
+	view, meta, err := c.fetch(q, opts.WithContext(ctx))
 	if err != nil {
 		return answer{}, explain(q, err)
 	}
 	view.Index, view.Answered = meta.LastIndex, time.Now()
-	return answer{view: view, hidden: meta.ResultsFilteredByACLs, denied: c.anonymous && meta.DefaultACLPolicy == "deny"}, nil
-}
-
-func (c *Client) fetch(ctx context.Context, q catalog.Query, opts *api.QueryOptions) (*catalog.View, *api.QueryMeta, error) {
-	if q.Kind == catalog.ServiceNames {
-		names, meta, err := c.api.Catalog().Services(opts)
-		c.pulse.heard(ctx, err)
-		if err == nil {
-			names, err = decodeNames(names)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		return catalog.NewNamesView(q, names), meta, nil
-	}
-	if !readable(q.Name) {
-		return nil, nil, errors.New("no request to Consul can carry this name; rename the service")
-	}
-	entries, meta, err := c.api.Health().Service(url.PathEscape(q.Name), "", false, opts)
-	c.pulse.heard(ctx, err)
-	if err != nil {
-		return nil, nil, err
-	}
-	instances, err := decodeService(entries)
-	if err != nil {
-		return nil, nil, err
-	}
-	return catalog.NewServiceView(q, instances), meta, nil
+	// A single key is refused with 403 and never hidden.
+	denied := c.anonymous && meta.DefaultACLPolicy == "deny" && q.Kind != catalog.KVKey
+	return answer{view: view, hidden: meta.ResultsFilteredByACLs, denied: denied}, nil
 }
 
 // explain adds to an error what was asked and, where a person must act, what to do.
@@ -109,7 +83,20 @@ func explain(q catalog.Query, err error) error {
 	text := status.Body[:min(maxQuoted, len(status.Body))]
 	if status.Code == http.StatusForbidden {
 		return fmt.Errorf("read %s: Consul refused the token (403, %q): it was deleted, expired or lacks rights; "+
-			"the last good answer is kept; give a token with service:read and node:read", q, text)
+			"the last good answer is kept; give a token with %s", q, text, rights(q))
 	}
 	return fmt.Errorf("read %s: Consul answered %d, %q", q, status.Code, text)
+}
+
+// rights names what a token needs for a query.
+func rights(q catalog.Query) string {
+	switch q.Kind {
+	case catalog.KVKey:
+		return fmt.Sprintf("key:read on %q", q.Name)
+	case catalog.KVPrefix:
+		return fmt.Sprintf("key:read (and key:list, where Consul asks for it) on the prefix %q", q.Name)
+	case catalog.NodeNames:
+		return "node:read on all nodes"
+	}
+	return "service:read and node:read"
 }

@@ -45,17 +45,21 @@ func (p *poll) settle(ctx context.Context, got answer) error {
 	}
 }
 
-var errHidden = errors.New("results are hidden from the token by Consul; " +
-	"the answer was not taken; give the token service:read on the service and node:read on its nodes")
+var errHidden = errors.New("results are hidden from the token by Consul; the answer was not taken")
 
 var errAnonymous = errors.New("no token is configured and Consul denies by default, so it may hide anything without a word; " +
-	"the answer was not taken; configure a token with service:read and node:read")
+	"the answer was not taken")
+
+// lacking tells what is missing and what to do.
+func lacking(err error, q catalog.Query) error {
+	return fmt.Errorf("%w; give a token with %s", err, rights(q))
+}
 
 // first takes the first answer, with which nothing can be compared. An empty one
 // of which Consul says that results are hidden tells nothing.
 func (p *poll) first(got answer) error {
-	if got.hidden && len(got.view.Instances)+len(got.view.Names) == 0 {
-		return fmt.Errorf("read %s: %w", p.query, errHidden)
+	if got.hidden && got.view.Empty() {
+		return fmt.Errorf("read %s: %w", p.query, lacking(errHidden, p.query))
 	}
 	p.accept(got)
 	return nil
@@ -122,9 +126,9 @@ func (p *poll) believe(read answer) error {
 	usual := p.query.Kind == catalog.ServiceNames && p.hidden
 	switch {
 	case read.hidden && !usual:
-		return errHidden
+		return lacking(errHidden, p.query)
 	case read.denied:
-		return errAnonymous
+		return lacking(errAnonymous, p.query)
 	}
 	return nil
 }

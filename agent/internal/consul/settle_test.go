@@ -217,7 +217,7 @@ func TestAnAnonymousReadConfirmsNothingUnderDefaultDeny(t *testing.T) {
 			return true
 		})
 		s, _ := w.until(ch, trust(catalog.Refused))
-		if v := view(t, s, "web"); len(v.Instances) != 4 || !strings.Contains(fmt.Sprint(v.Verdict.Evidence), "configure a token") {
+		if v := view(t, s, "web"); len(v.Instances) != 4 || !strings.Contains(fmt.Sprint(v.Verdict.Evidence), "give a token with service:read") {
 			t.Errorf("got %s", describe(s))
 		}
 	})

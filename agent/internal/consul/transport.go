@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,7 +53,8 @@ func newAPI(cfg config.Consul, conns *http.Client) (*api.Client, error) {
 	case strings.HasPrefix(address, "unix://"):
 		scheme, address = "http", "localhost"
 	}
-	c := &api.Config{Address: address, Scheme: scheme, Token: unset, Namespace: unset, Partition: unset, HttpClient: conns}
+	c := &api.Config{Address: address, Scheme: scheme, Token: unset,
+		Namespace: cmp.Or(cfg.Namespace, unset), Partition: cmp.Or(cfg.Partition, unset), HttpClient: conns}
 	if cfg.Auth.Enabled {
 		c.HttpAuth = &api.HttpBasicAuth{Username: cfg.Auth.Username, Password: cfg.Auth.Password.Reveal()}
 	}
@@ -98,6 +100,10 @@ func newTransport(cfg config.Consul) (*http.Transport, error) {
 	return transport, nil
 }
 
+// codeKey is the key of a context under which a caller finds the status code that
+// the library does not tell, a pointer to int.
+type codeKey struct{}
+
 // guard is the last step of every request: it sets the token, as a header and
 // nowhere else, undoes what the environment may have added and bounds the answer.
 type guard struct {
@@ -130,6 +136,9 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
+	}
+	if code, ok := req.Context().Value(codeKey{}).(*int); ok {
+		*code = resp.StatusCode
 	}
 	// At a number that it cannot read the library skips all later headers, among
 	// them the one that tells of hidden results.
