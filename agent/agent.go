@@ -22,6 +22,8 @@ type Options struct {
 	Log    hclog.Logger
 	// Version is Patchbay's own, for the log.
 	Version string
+	// Decode reads a task of the HTTP API; nil makes tasks read only there.
+	Decode httpapi.Decode
 	// Stop gives one value per signal: the first takes no more changes and lets
 	// an apply in flight finish, each further one shortens the wait by one step.
 	Stop <-chan struct{}
@@ -67,6 +69,7 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 	outer.Go(func() error { return p.consul.Run(around) })
 	outer.Go(func() error {
 		return httpapi.Serve(around, listener, httpapi.New(httpapi.Options{Reader: e, Operator: e, Prober: e,
+			Author: e, Decode: opts.Decode, Feed: e, Buffer: &opts.Config.Buffer,
 			Metrics: p.metrics.handler(), Log: opts.Log.Named("api"), Names: []string{opts.Config.API.Address}}))
 	})
 
@@ -85,17 +88,6 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 	case err := <-killed:
 		return err
 	}
-}
-
-// runAll runs all tasks and returns when everything they started has ended.
-func (e *engine) runAll(soft, hard context.Context, parallel int) error {
-	var group errgroup.Group
-	slots := newSlots(parallel, &group)
-	for _, r := range e.runners {
-		r.slots = slots
-	}
-	e.run(soft, hard, &group)
-	return group.Wait()
 }
 
 // interrupted marks the runs that an earlier process left under way.

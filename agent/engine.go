@@ -4,41 +4,137 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
+	"patchbay/tasks/catalog"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// engine is all runners together: what the HTTP API reads and commands.
-type engine struct {
-	runners []*runner
-	runs    func(task string, limit int) ([]tasks.Run, error)
-	// answering tells whether Consul answers and, if not, the newest error.
-	answering func() (ok bool, reason string)
+// definitionStore keeps tasks that the API made or changed.
+type definitionStore interface {
+	Definitions() (map[string]tasks.Definition, error)
+	SaveDefinition(task string, d *tasks.Definition) error
 }
 
-// run runs every task until soft ends and their runs under way have ended.
-func (e *engine) run(soft, hard context.Context, group *errgroup.Group) {
-	for _, r := range e.runners {
-		r.publish()
-		group.Go(func() error { return r.loop(soft, hard) })
+// engine is all runners together: what the HTTP API reads and commands.
+type engine struct {
+	source      catalog.Source
+	feed        *feed
+	slots       *slots
+	definitions definitionStore
+	buffer      tasks.Buffer // of tasks that set none
+	runs        func(task string, limit int) ([]tasks.Run, error)
+	// hire makes the worker of a definition; past is what an earlier process knew.
+	hire func(tasks.Task) (*worker, error)
+	past func(task string) (tasks.Record, []tasks.Run, error)
+	// answering tells whether Consul answers and, if not, the newest error.
+	answering func() (ok bool, reason string)
+	creations chan creation
+	ended     chan struct{} // closed when no more creations are taken
+
+	mu       sync.RWMutex // guards what follows
+	runners  []*runner
+	reserved map[string]bool           // names of tasks that are being created
+	files    map[string]catalog.Digest // blocks of the configuration by task
+}
+
+// runAll runs all tasks until soft ends and everything they started has ended.
+func (e *engine) runAll(soft, hard context.Context, parallel int) error {
+	var group errgroup.Group
+	e.slots = newSlots(parallel, &group)
+	for _, r := range e.all() {
+		r.slots = e.slots
+		e.launch(soft, hard, r)
 	}
+	group.Go(func() error {
+		defer close(e.ended)
+		for {
+			select {
+			case c := <-e.creations:
+				group.Go(func() error {
+					e.create(soft, hard, c)
+					return nil
+				})
+			case <-soft.Done():
+				return nil
+			}
+		}
+	})
+	return group.Wait()
+}
+
+// launch runs a task until it ends, and takes it away when that is for good.
+func (e *engine) launch(soft, hard context.Context, r *runner) {
+	e.slots.group.Go(func() error {
+		if err := r.loop(soft, hard); err != nil {
+			return err
+		}
+		if r.removal == nil || !r.removal.complete() {
+			return nil
+		}
+		return e.removed(r)
+	})
+}
+
+func (e *engine) all() []*runner {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return slices.Clone(e.runners)
 }
 
 func (e *engine) find(name string) (*runner, bool) {
-	n := slices.IndexFunc(e.runners, func(r *runner) bool { return r.work.task.Name == name })
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	n := slices.IndexFunc(e.runners, func(r *runner) bool { return r.name == name })
 	if n < 0 {
 		return nil, false
 	}
 	return e.runners[n], true
 }
 
-// States lists all tasks in the order of the configuration.
+// reserve takes a name for a task that is being created; false when it is taken.
+func (e *engine) reserve(name string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.reserved[name] || slices.ContainsFunc(e.runners, func(r *runner) bool { return r.name == name }) {
+		return false
+	}
+	e.reserved[name] = true
+	return true
+}
+
+func (e *engine) release(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.reserved, name)
+}
+
+func (e *engine) add(r *runner) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.runners = append(e.runners, r)
+}
+
+func (e *engine) drop(r *runner) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.runners = slices.DeleteFunc(e.runners, func(x *runner) bool { return x == r })
+}
+
+func (e *engine) fileDigest(name string) catalog.Digest {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.files[name]
+}
+
+// States lists all tasks in the order of the configuration, then of creation.
 func (e *engine) States() []tasks.State {
-	out := make([]tasks.State, 0, len(e.runners))
-	for _, r := range e.runners {
+	runners := e.all()
+	out := make([]tasks.State, 0, len(runners))
+	for _, r := range runners {
 		out = append(out, *r.state.Load())
 	}
 	return out
@@ -56,6 +152,9 @@ func (e *engine) State(name string) (tasks.State, bool) {
 // Runs lists a task's newest runs, newest first.
 func (e *engine) Runs(name string, limit int) ([]tasks.Run, error) { return e.runs(name, limit) }
 
+// Events sends every change of any task's state until ctx ends.
+func (e *engine) Events(ctx context.Context) <-chan tasks.State { return e.feed.listen(ctx) }
+
 // Approve lets a held plan through; see [tasks.Guard.Review] for what it binds.
 func (e *engine) Approve(ctx context.Context, name string, want httpapi.ApproveRequest) (tasks.HeldPlan, error) {
 	out, err := e.command(ctx, name, command{approve: &want})
@@ -70,11 +169,8 @@ func (e *engine) RunNow(ctx context.Context, name string) error {
 
 func (e *engine) command(ctx context.Context, name string, c command) (reply, error) {
 	r, ok := e.find(name)
-	switch {
-	case !ok:
+	if !ok {
 		return reply{}, fmt.Errorf("find task %q: %w", name, tasks.ErrUnknownTask)
-	case !r.work.task.Enabled:
-		return reply{}, fmt.Errorf("run task %s: %w", name, tasks.ErrDisabledTask)
 	}
 	answer := make(chan reply, 1)
 	c.answer = answer
@@ -85,8 +181,12 @@ func (e *engine) command(ctx context.Context, name string, c command) (reply, er
 	case <-ctx.Done():
 		return reply{}, ctx.Err()
 	}
-	out := <-answer
-	return out, out.err
+	select {
+	case out := <-answer:
+		return out, out.err
+	case <-ctx.Done(): // an operation under way goes on without its caller
+		return reply{}, ctx.Err()
+	}
 }
 
 // Ready tells whether every enabled task was tried once and Consul answers.
@@ -94,9 +194,9 @@ func (e *engine) Ready() (ok bool, reasons []string) {
 	if ok, reason := e.answering(); !ok {
 		reasons = append(reasons, reason)
 	}
-	for _, r := range e.runners {
-		if r.work.task.Enabled && !r.tried.Load() {
-			reasons = append(reasons, fmt.Sprintf("task %s has not been run since the start", r.work.task.Name))
+	for _, r := range e.all() {
+		if r.state.Load().Task.Enabled && !r.tried.Load() {
+			reasons = append(reasons, fmt.Sprintf("task %s has not been run since the start", r.name))
 		}
 	}
 	return len(reasons) == 0, reasons

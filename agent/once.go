@@ -102,7 +102,7 @@ func oneShot(ctx context.Context, opts Options, trigger tasks.Trigger, chosen []
 	group.SetLimit(opts.Config.MaxParallelTasks)
 	failures := make([]error, len(e.runners))
 	for n, r := range e.runners {
-		if !r.work.task.Enabled {
+		if !r.work.task.Enabled || !slices.ContainsFunc(chosen, func(t tasks.Task) bool { return t.Name == r.name }) {
 			continue
 		}
 		group.Go(func() error {
@@ -127,7 +127,7 @@ func (r *runner) single(soft, hard context.Context, trigger tasks.Trigger, done 
 		return fmt.Errorf("run task %s: %w", r.work.task.Name, tasks.ErrStopping)
 	}
 	r.snapshot, r.input = &s, r.work.project(s)
-	run := r.work.newRun(trigger, r.causes())
+	run := r.work.newRun(trigger, r.causes(s))
 	run.Input = r.input.Digest
 	res := r.work.attempt(soft, hard, job{run: *run, snapshot: s, input: r.input, record: r.record, inspect: trigger == tasks.Inspect})
 	if res.err != nil && trigger != tasks.Inspect {

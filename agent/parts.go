@@ -26,6 +26,7 @@ var ErrTerraform = errors.New("terraform is not usable")
 type parts struct {
 	consul    *consul.Client
 	workspace tasks.Workspace
+	inspector tasks.Workspace
 	metrics   *metrics
 	held      *store.Lock
 	store     *store.Store
@@ -51,7 +52,10 @@ func open(ctx context.Context, opts Options) (*parts, error) {
 	if d.Log {
 		options.Output = os.Stderr
 	}
-	return &parts{consul: client, workspace: terraform.New(binary, options), metrics: newMetrics(), log: opts.Log}, nil
+	p := &parts{consul: client, workspace: terraform.New(binary, options), metrics: newMetrics(), log: opts.Log}
+	options.Text = true
+	p.inspector = terraform.New(binary, options)
+	return p, nil
 }
 
 // lock takes the working directory for this agent and opens its store.
@@ -83,41 +87,39 @@ func (p *parts) close() {
 
 // engine makes a runner for every task, with what an earlier process knew.
 func (p *parts) engine(opts Options) (*engine, error) {
-	e := &engine{runs: p.store.Runs, answering: p.answering}
 	makeInputs := inputs(opts.Config)
-	for _, t := range opts.Config.Tasks {
+	e := &engine{source: p.consul, feed: newFeed(), definitions: p.store, buffer: opts.Config.Buffer, runs: p.store.Runs, past: p.past, answering: p.answering,
+		creations: make(chan creation), ended: make(chan struct{}), reserved: map[string]bool{}, files: map[string]catalog.Digest{}}
+	e.hire = func(t tasks.Task) (*worker, error) {
 		filters, err := compileFilters(t)
 		if err != nil {
 			return nil, err
 		}
-		record, err := p.store.Record(t.Name)
+		schedule, err := compileSchedule(t)
 		if err != nil {
-			return nil, fmt.Errorf("read record of task %s: %w", t.Name, err)
-		}
-		recent, err := p.store.Runs(t.Name, recentRuns)
-		if err != nil {
-			return nil, fmt.Errorf("read runs of task %s: %w", t.Name, err)
-		}
-		if err := interrupted(recent, p.store.SaveRun, time.Now()); err != nil {
 			return nil, err
 		}
-		w := &worker{task: t, inputs: makeInputs, filters: filters, workspace: p.workspace, store: p.store,
-			metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: opts.Log}
-		e.runners = append(e.runners, newRunner(w, p.consul, record, recent))
+		return &worker{task: t, inputs: makeInputs, filters: filters, schedule: schedule, workspace: p.workspace, inspector: p.inspector,
+			store: p.store, metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: opts.Log}, nil
+	}
+	if err := e.load(opts); err != nil {
+		return nil, err
 	}
 	p.observe(e)
 	return e, nil
 }
 
-func newRunner(w *worker, source catalog.Source, record tasks.Record, recent []tasks.Run) *runner {
-	r := &runner{work: w, source: source, now: w.now, log: w.log, commands: make(chan command),
-		reports: make(chan tasks.Run), done: make(chan struct{}), record: record, recent: recent}
-	if len(recent) > 0 {
-		newest := recent[0]
-		r.run = &newest
+// past reads what an earlier process knew of a task.
+func (p *parts) past(name string) (tasks.Record, []tasks.Run, error) {
+	record, err := p.store.Record(name)
+	if err != nil {
+		return record, nil, fmt.Errorf("read record of task %s: %w", name, err)
 	}
-	r.publish()
-	return r
+	recent, err := p.store.Runs(name, recentRuns)
+	if err != nil {
+		return record, nil, fmt.Errorf("read runs of task %s: %w", name, err)
+	}
+	return record, recent, interrupted(recent, p.store.SaveRun, time.Now())
 }
 
 func (p *parts) answering() (ok bool, reason string) {

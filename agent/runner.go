@@ -3,10 +3,10 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
-	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
 
@@ -19,9 +19,10 @@ const recentRuns = 4 * tasks.EventRuns
 // runner owns one task. All fields below the line are touched by its own
 // goroutine only; state is how everybody else sees it.
 type runner struct {
-	work   *worker
+	name   string
 	source catalog.Source
 	slots  *slots
+	feed   *feed
 	now    func() time.Time
 	log    hclog.Logger
 
@@ -32,16 +33,21 @@ type runner struct {
 	tried    atomic.Bool // an attempt has ended in this process
 
 	// ---
-	snapshot *catalog.Snapshot // newest; nil before the first
-	input    tasks.Input       // projection of snapshot
-	ran      ran               // what the newest run was started with
-	record   tasks.Record
-	run      *tasks.Run  // newest run; nil before the first
-	recent   []tasks.Run // the newest runs that count for the status, newest first
-	pending  *pending    // work that waits for its time
-	slot     chan error  // not nil while waiting for a slot
-	busy     chan result
-	retry    *retry
+	work      *worker
+	snapshots <-chan catalog.Snapshot
+	leave     context.CancelFunc // ends the watch that fills snapshots
+	snapshot  *catalog.Snapshot  // newest; nil before the first
+	input     tasks.Input        // projection of snapshot
+	ran       ran                // what the newest run was started with
+	record    tasks.Record
+	run       *tasks.Run  // newest run; nil before the first
+	recent    []tasks.Run // the newest runs that count for the status, newest first
+	pending   *pending    // work that waits for its time
+	slot      chan error  // not nil while waiting for a slot
+	busy      chan result
+	retry     *retry
+	tick      time.Time // of a scheduled task; zero for never
+	removal   *removal
 }
 
 // ran is what the newest run of this process was started with.
@@ -59,46 +65,43 @@ type pending struct {
 	at          time.Time
 }
 
-// command is an operator's request; answer gets exactly one value.
-type command struct {
-	approve *httpapi.ApproveRequest // nil asks for a run
-	answer  chan<- reply
+func newRunner(w *worker, source catalog.Source, feed *feed, record tasks.Record, recent []tasks.Run) *runner {
+	r := &runner{name: w.task.Name, work: w, source: source, feed: feed, now: w.now, log: w.log, commands: make(chan command),
+		reports: make(chan tasks.Run), done: make(chan struct{}), record: record, recent: recent, leave: func() {}}
+	if len(recent) > 0 {
+		newest := recent[0]
+		r.run = &newest
+	}
+	r.publish()
+	return r
 }
 
-type reply struct {
-	held tasks.HeldPlan
-	err  error
-}
-
-// loop follows the task until soft ends and its run under way has ended. hard
-// interrupts that run.
+// loop follows the task until soft ends or the task is removed, and its run under
+// way has ended. hard interrupts that run.
 func (r *runner) loop(soft, hard context.Context) error {
 	defer close(r.done)
-	if !r.work.task.Enabled {
-		<-soft.Done()
-		return nil
-	}
-	snapshots := r.source.Watch(soft, r.work.task.Wants())
+	r.follow(soft)
+	defer func() { r.leave() }()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stop := soft.Done()
 	for {
 		r.publish()
-		if stop == nil && r.busy == nil && r.slot == nil {
+		if r.idle() && (stop == nil || r.removal != nil && r.removal.complete()) {
 			return r.end()
 		}
 		r.arm(timer)
 		select {
-		case s, ok := <-snapshots:
+		case s, ok := <-r.snapshots:
 			if !ok {
-				snapshots = nil
+				r.snapshots = nil
 				continue
 			}
 			r.observe(s)
 		case c := <-r.commands:
-			r.obey(c, stop == nil)
+			r.obey(soft, hard, c, stop == nil)
 		case <-timer.C:
-			r.ask(soft)
+			r.due(soft)
 		case err := <-r.slot:
 			r.slot = nil
 			if err == nil {
@@ -108,26 +111,91 @@ func (r *runner) loop(soft, hard context.Context) error {
 			r.run = &run
 		case res := <-r.busy:
 			r.busy = nil
-			r.slots.release()
-			r.finish(res, stop == nil)
+			if !res.unslotted {
+				r.slots.release()
+			}
+			r.finish(soft, res, stop == nil)
 		case <-stop:
 			stop, r.pending, r.retry = nil, nil, nil
 		}
 	}
 }
 
+func (r *runner) idle() bool { return r.busy == nil && r.slot == nil }
+
+// follow watches what the task wants, from the beginning.
+func (r *runner) follow(ctx context.Context) {
+	r.leave()
+	r.snapshot, r.snapshots, r.leave, r.pending, r.retry = nil, nil, func() {}, nil, nil
+	r.tick = r.work.next(r.now())
+	if !r.work.task.Enabled {
+		return
+	}
+	watch, cancel := context.WithCancel(ctx)
+	r.leave = cancel
+	r.snapshots = r.source.Watch(watch, r.work.task.Wants())
+}
+
 // arm sets the timer to the next thing that time alone starts.
 func (r *runner) arm(timer *time.Timer) {
 	timer.Stop()
-	if r.busy != nil || r.slot != nil || r.snapshot == nil {
+	if !r.idle() || r.snapshot == nil && r.removal == nil {
 		return
 	}
-	switch {
-	case r.pending != nil:
-		timer.Reset(max(0, r.pending.at.Sub(r.now())))
-	case r.retry != nil:
-		timer.Reset(max(0, r.retry.at.Sub(r.now())))
+	if at := r.nextAt(); !at.IsZero() {
+		timer.Reset(max(0, at.Sub(r.now())))
 	}
+}
+
+// nextAt is when time alone starts something; zero for never. A change waits
+// while a newer answer of Consul is being confirmed: what came just before a
+// mass failure is its first part.
+func (r *runner) nextAt() (at time.Time) {
+	switch {
+	case r.pending != nil && r.pending.trigger == tasks.Changed && r.doubtful():
+	case r.pending != nil:
+		at = r.pending.at
+	case r.retry != nil:
+		at = r.retry.at
+	}
+	if !r.tick.IsZero() && (at.IsZero() || r.tick.Before(at)) {
+		at = r.tick
+	}
+	return at
+}
+
+// doubtful tells whether an answer to one of the task's queries is being confirmed.
+func (r *runner) doubtful() bool {
+	return r.snapshot != nil && slices.ContainsFunc(r.snapshot.Views(), func(v *catalog.View) bool {
+		return v.Verdict.Trust == catalog.Suspicious
+	})
+}
+
+// due does what the timer was set for.
+func (r *runner) due(ctx context.Context) {
+	now := r.now()
+	if !r.tick.IsZero() && !now.Before(r.tick) {
+		r.tick = r.work.next(now)
+		r.ticked(now)
+	}
+	if at := r.nextAt(); (r.pending != nil || r.retry != nil) && !at.IsZero() && !now.Before(at) {
+		r.ask(ctx)
+	}
+}
+
+// ticked starts a scheduled run if an input changed since the last one that
+// reached the devices.
+func (r *runner) ticked(now time.Time) {
+	if a := r.record.Applied; a == nil || a.Run == "" || a.Input != r.input.Digest || r.retry != nil {
+		r.want(tasks.Scheduled)
+		return
+	}
+	r.log.Info("scheduled task triggered but had no changes", "task", r.name)
+	run := r.work.newRun(tasks.Scheduled, nil)
+	run.Phase, run.Input, run.Tries = tasks.Unchanged, r.input.Digest, 1
+	r.run = run
+	r.remember(*run)
+	r.save(*run)
 }
 
 // observe takes the newest snapshot and decides whether a run is wanted.
@@ -139,7 +207,8 @@ func (r *runner) observe(s catalog.Snapshot) {
 	r.snapshot = &s
 	r.input = r.work.project(s)
 	switch {
-	case first:
+	case r.removal != nil:
+	case first && !r.ran.once:
 		r.want(tasks.FirstPass)
 	case r.input.Condition != r.ran.condition || !r.ran.once:
 		r.want(tasks.Changed)
@@ -147,7 +216,7 @@ func (r *runner) observe(s catalog.Snapshot) {
 		// What holds a plan may be evidence that this snapshot brings.
 		r.want(tasks.Changed)
 	case r.pending != nil && r.pending.trigger == tasks.Changed && r.settled():
-		r.log.Debug("change was taken back before its run", "task", r.work.task.Name)
+		r.log.Debug("change was taken back before its run", "task", r.name)
 		r.pending = nil
 	}
 }
@@ -174,39 +243,6 @@ func (r *runner) want(trigger tasks.Trigger) {
 	}
 }
 
-func (r *runner) obey(c command, stopping bool) {
-	var out reply
-	switch {
-	case stopping:
-		out.err = tasks.ErrStopping
-	case c.approve == nil:
-		r.want(tasks.Asked)
-	default:
-		out.held, out.err = r.approve(*c.approve)
-	}
-	c.answer <- out
-}
-
-func (r *runner) approve(req httpapi.ApproveRequest) (tasks.HeldPlan, error) {
-	held := r.record.Held
-	switch {
-	case held == nil:
-		return tasks.HeldPlan{}, tasks.ErrNothingHeld
-	case req.Changes != (catalog.Digest{}) && req.Changes != held.Changes:
-		return tasks.HeldPlan{}, tasks.ErrOtherPlan
-	}
-	record := r.record
-	approval := held.Approval(req.By, req.Reason)
-	record.Approval = &approval
-	if err := r.work.store.SaveRecord(r.work.task.Name, record); err != nil {
-		return tasks.HeldPlan{}, fmt.Errorf("save approval: %w", err)
-	}
-	r.record = record
-	r.log.Info("held plan was approved", "task", r.work.task.Name, "run", held.Run, "by", req.By, "reason", req.Reason)
-	r.want(tasks.Approved)
-	return *held, nil
-}
-
 // ask waits for a slot beside the loop, so that newer snapshots go on arriving.
 func (r *runner) ask(ctx context.Context) {
 	slot := make(chan error, 1)
@@ -216,25 +252,27 @@ func (r *runner) ask(ctx context.Context) {
 
 // start begins the work that is due with the newest snapshot.
 func (r *runner) start(soft, hard context.Context) {
-	if soft.Err() != nil {
+	if soft.Err() != nil || r.pending == nil && r.retry == nil {
 		r.slots.release()
 		return
+	}
+	var snapshot catalog.Snapshot
+	if r.snapshot != nil {
+		snapshot = *r.snapshot
 	}
 	if p := r.pending; p != nil {
 		r.supersede()
-		r.run = r.work.newRun(p.trigger, r.causes())
+		r.run = r.work.newRun(p.trigger, r.causes(snapshot))
 		r.pending, r.retry = nil, nil
-	} else if r.run == nil {
-		r.slots.release()
-		return
 	}
-	r.ran = ran{snapshot: *r.snapshot, input: r.input, condition: r.input.Condition, once: true}
+	r.ran = ran{snapshot: snapshot, input: r.input, condition: r.input.Condition, once: true}
 	r.run.Input = r.input.Digest
 	busy := make(chan result, 1)
 	r.busy = busy
-	job := job{run: *r.run, snapshot: *r.snapshot, input: r.input, record: r.record, report: r.reports}
+	j := job{run: *r.run, snapshot: snapshot, input: r.input, record: r.record, report: r.reports, destroy: r.removal != nil}
+	work := r.work
 	r.slots.group.Go(func() error {
-		busy <- r.work.attempt(soft, hard, job)
+		busy <- work.attempt(soft, hard, j)
 		return nil
 	})
 }
@@ -250,25 +288,31 @@ func (r *runner) supersede() {
 }
 
 // causes tells what changed since the newest run, in the words of Consul.
-func (r *runner) causes() []catalog.Delta {
-	if r.ran.once {
-		return r.work.causes(r.ran.snapshot, *r.snapshot, r.ran.input, r.input)
-	}
-	if r.record.Applied != nil {
+func (r *runner) causes(snapshot catalog.Snapshot) []catalog.Delta {
+	switch {
+	case r.removal != nil:
+		return nil
+	case r.ran.once:
+		return r.work.causes(r.ran.snapshot, snapshot, r.ran.input, r.input)
+	case r.record.Applied != nil:
 		return diffMembers(r.record.Applied.Members, r.input.Members())
 	}
 	return nil
 }
 
 // finish takes the result of an attempt.
-func (r *runner) finish(res result, stopping bool) {
-	r.run = &res.run
-	if res.saved {
-		r.record = res.record
+func (r *runner) finish(soft context.Context, res result, stopping bool) {
+	if res.operation != nil {
+		r.conclude(soft, res)
+		return
 	}
+	r.took(res)
 	switch {
 	case res.err == nil:
 		r.retry = nil
+		if r.removal != nil {
+			r.removal.destroyed = true
+		}
 	case stopping:
 		r.run.Phase = tasks.Interrupted
 		r.save(*r.run)
@@ -280,17 +324,30 @@ func (r *runner) finish(res result, stopping bool) {
 		r.log.Error("run failed", "task", r.run.Task, "run", r.run.ID, "tries", r.run.Tries,
 			"next_try", r.retry.wait.Round(time.Millisecond).String(), "err", res.err)
 	}
-	r.tried.Store(true)
 	r.remember(*r.run)
 	r.work.metrics.ended(*r.run)
 	r.overtaken()
 }
 
+// took keeps what an attempt made of the run and the record.
+func (r *runner) took(res result) {
+	r.run = &res.run
+	if res.saved {
+		r.record = res.record
+	}
+	r.tried.Store(true)
+}
+
 // overtaken wants another run when a newer snapshot came during the one that
-// just ended. Its buffer counts from now: the changes were merged already.
+// just ended. Its buffer counts from now: the changes were merged already. A tick
+// that came meanwhile is dropped, as in CTS.
 func (r *runner) overtaken() {
-	if r.pending == nil && r.input.Condition != r.ran.condition {
+	if r.removal == nil && r.pending == nil && r.input.Condition != r.ran.condition {
 		r.want(tasks.Changed)
+	}
+	if now := r.now(); !r.tick.IsZero() && !now.Before(r.tick) {
+		r.log.Info("scheduled trigger was dropped: the task was running", "task", r.name)
+		r.tick = r.work.next(now)
 	}
 }
 
@@ -332,14 +389,19 @@ func (r *runner) publish() {
 	}
 	switch {
 	case r.busy != nil:
+	case r.removal != nil:
+		s.Note = "is being deleted"
 	case !r.work.task.Enabled:
 		s.Note = "disabled"
 	case r.snapshot == nil:
 		s.Note = "waits for Consul to answer every query of the task"
 	case r.slot != nil:
 		s.Note = "waits for other tasks to end: max_parallel_tasks run already"
+	case r.pending != nil && r.doubtful():
+		s.Note = "waits: a newer answer of Consul is being confirmed"
 	case r.pending != nil:
 		s.Note = fmt.Sprintf("runs in %s at most, more changes may come", max(0, r.pending.at.Sub(r.now())).Round(100*time.Millisecond))
 	}
 	r.state.Store(&s)
+	r.feed.publish(s)
 }

@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"patchbay/agent/config"
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
@@ -20,30 +23,43 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/zclconf/go-cty/cty"
-	"golang.org/x/sync/errgroup"
 )
 
-// consulFake sends what the test gives it.
-type consulFake struct{ snapshots chan catalog.Snapshot }
+// consulFake gives every watcher the newest snapshot of the test.
+type consulFake struct {
+	mu       sync.Mutex
+	newest   *catalog.Snapshot
+	watchers map[chan catalog.Snapshot]bool
+}
 
-func (c consulFake) Watch(ctx context.Context, _ []catalog.Want) <-chan catalog.Snapshot {
-	out := make(chan catalog.Snapshot)
-	go func() {
-		defer close(out)
-		for {
-			select {
-			case s := <-c.snapshots:
-				select {
-				case out <- s:
-				case <-ctx.Done():
-					return
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
+func (c *consulFake) Watch(ctx context.Context, _ []catalog.Want) <-chan catalog.Snapshot {
+	out := make(chan catalog.Snapshot, 1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watchers[out] = true
+	if c.newest != nil {
+		out <- *c.newest
+	}
+	context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.watchers, out)
+		close(out)
+	})
 	return out
+}
+
+func (c *consulFake) send(s catalog.Snapshot) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.newest = &s
+	for out := range c.watchers {
+		select {
+		case <-out:
+		default:
+		}
+		out <- s
+	}
 }
 
 // terraformFake plans a change whenever the input differs from what it applied.
@@ -52,6 +68,7 @@ type terraformFake struct {
 	applied string
 	applies []string
 	plans   int
+	removed int
 	serial  uint64
 	took    time.Duration // of an apply
 	broken  error         // what an apply fails with
@@ -59,6 +76,9 @@ type terraformFake struct {
 
 func (f *terraformFake) Run(ctx context.Context, files tasks.Files, review func(tasks.Plan) bool) (tasks.Outcome, error) {
 	input := string(files.Root["terraform.tfvars"].Content)
+	if !bytes.Contains(files.Root["main.tf"].Content, []byte("module \"")) {
+		input = "" // without the module all that it made goes
+	}
 	f.mu.Lock()
 	f.plans++
 	plan := tasks.Plan{Serial: f.serial, Digest: catalog.NewHasher().String(f.applied, input).Sum()}
@@ -85,6 +105,13 @@ func (f *terraformFake) Run(ctx context.Context, files tasks.Files, review func(
 	return tasks.Outcome{Plan: plan, Applied: true}, nil
 }
 
+func (f *terraformFake) Remove(context.Context, tasks.Files) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.removed++
+	return nil
+}
+
 func (f *terraformFake) fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -99,13 +126,31 @@ func (f *terraformFake) count() (plans, applies int) {
 
 // memory keeps runs and records as the store does.
 type memory struct {
-	mu      sync.Mutex
-	runs    map[string]tasks.Run
-	records map[string]tasks.Record
+	mu          sync.Mutex
+	runs        map[string]tasks.Run
+	records     map[string]tasks.Record
+	definitions map[string]tasks.Definition
 }
 
 func newMemory() *memory {
-	return &memory{runs: map[string]tasks.Run{}, records: map[string]tasks.Record{}}
+	return &memory{runs: map[string]tasks.Run{}, records: map[string]tasks.Record{}, definitions: map[string]tasks.Definition{}}
+}
+
+func (m *memory) Definitions() (map[string]tasks.Definition, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.definitions), nil
+}
+
+func (m *memory) SaveDefinition(task string, d *tasks.Definition) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if d == nil {
+		delete(m.definitions, task)
+		return nil
+	}
+	m.definitions[task] = *d
+	return nil
 }
 
 func (m *memory) SaveRun(r tasks.Run) error {
@@ -132,10 +177,10 @@ func (m *memory) list() (out []tasks.Run) {
 	return out
 }
 
-// bench is one runner with fakes round it.
+// bench is an engine with one task and fakes round it.
 type bench struct {
 	t         *testing.T
-	consul    consulFake
+	consul    *consulFake
 	terraform *terraformFake
 	store     *memory
 	runner    *runner
@@ -153,31 +198,56 @@ func webTask(t *testing.T) tasks.Task {
 }
 
 func newBench(t *testing.T, task tasks.Task, record tasks.Record) *bench {
-	b := &bench{t: t, consul: consulFake{make(chan catalog.Snapshot)}, terraform: &terraformFake{took: 3 * time.Second}, store: newMemory(), ended: make(chan struct{})}
-	filters, err := compileFilters(task)
-	if err != nil {
+	store := newMemory()
+	store.records[task.Name] = record
+	return startBench(t, store, &terraformFake{took: 3 * time.Second}, task)
+}
+
+// startBench is a start of the daemon with these tasks in its configuration.
+func startBench(t *testing.T, store *memory, terraform *terraformFake, file ...tasks.Task) *bench {
+	b := &bench{t: t, consul: &consulFake{watchers: map[chan catalog.Snapshot]bool{}}, terraform: terraform, store: store, ended: make(chan struct{})}
+	n := len(store.runs)
+	b.engine = &engine{source: b.consul, feed: newFeed(), definitions: store, creations: make(chan creation), ended: make(chan struct{}),
+		reserved: map[string]bool{}, files: map[string]catalog.Digest{}, answering: func() (bool, string) { return true, "" }}
+	b.engine.past = func(name string) (tasks.Record, []tasks.Run, error) { return store.records[name], nil, nil }
+	b.engine.hire = func(task tasks.Task) (*worker, error) {
+		filters, err := compileFilters(task)
+		if err != nil {
+			return nil, err
+		}
+		schedule, err := compileSchedule(task)
+		return &worker{task: task, filters: filters, schedule: schedule, workspace: terraform, inspector: terraform, store: store,
+			metrics: newMetrics(), now: time.Now, log: hclog.NewNullLogger(),
+			inputs: func(_ tasks.Task, in tasks.Input) templates.Inputs {
+				return templates.Inputs{Input: in, Backend: templates.Backend{Type: "local", Attributes: map[string]cty.Value{}}}
+			},
+			newID: func(time.Time) string { n++; return fmt.Sprintf("run-%04d", n) }}, err
+	}
+	decode := func(text json.RawMessage) (tasks.Task, error) {
+		var wire httpapi.Task
+		if err := json.Unmarshal(text, &wire); err != nil {
+			return tasks.Task{}, err
+		}
+		made := webTask(t)
+		made.Name, made.Enabled, made.Description = wire.Name, wire.Enabled, wire.Description
+		return made, nil
+	}
+	if err := b.engine.load(Options{Config: config.Config{Tasks: file}, Log: hclog.NewNullLogger(), Decode: decode}); err != nil {
 		t.Fatal(err)
 	}
-	n := 0
-	w := &worker{task: task, filters: filters, workspace: b.terraform, store: b.store, metrics: newMetrics(), now: time.Now, log: hclog.NewNullLogger(),
-		inputs: func(_ tasks.Task, in tasks.Input) templates.Inputs {
-			return templates.Inputs{Input: in, Backend: templates.Backend{Type: "local", Attributes: map[string]cty.Value{}}}
-		},
-		newID: func(time.Time) string { n++; return fmt.Sprintf("run-%04d", n) }}
-	b.runner = newRunner(w, b.consul, record, nil)
-	b.engine = &engine{runners: []*runner{b.runner}, answering: func() (bool, string) { return true, "" }}
+	if len(b.engine.runners) > 0 {
+		b.runner = b.engine.runners[0]
+	}
 	var hard, soft context.Context
-	hard, b.interrupt = context.WithCancel(t.Context())
+	hard, b.interrupt = context.WithCancel(context.Background())
 	soft, b.drain = context.WithCancel(hard)
-	var group errgroup.Group
-	b.runner.slots = newSlots(1, &group)
-	group.Go(func() error { return b.runner.loop(soft, hard) })
 	go func() {
 		defer close(b.ended)
-		if err := group.Wait(); err != nil {
+		if err := b.engine.runAll(soft, hard, 1); err != nil {
 			t.Error(err)
 		}
 	}()
+	synctest.Wait()
 	return b
 }
 
@@ -190,16 +260,30 @@ func (b *bench) stop() {
 
 // consulHas sends a snapshot in which n passing instances of web are registered.
 func (b *bench) consulHas(n int, departures ...catalog.Departure) {
-	var list []catalog.Instance
-	for i := range n {
-		list = append(list, catalog.Instance{ID: fmt.Sprint("web-", i), Name: "web", Address: "10.0.0.1", Port: 8000 + i, Node: catalog.Node{Name: "n1", Datacenter: "dc1"}})
-	}
-	v := catalog.NewServiceView(catalog.Query{Kind: catalog.ServiceHealth, Name: "web"}, list)
+	v := webView(n)
 	v.Departures = departures
 	if len(departures) > 0 {
 		v.Verdict.Confirmed = 2
 	}
-	b.consul.snapshots <- catalog.NewSnapshot(v)
+	b.consul.send(catalog.NewSnapshot(v))
+	synctest.Wait()
+}
+
+// consulDoubts shows the last good answer of n instances while a newer one is
+// being confirmed.
+func (b *bench) consulDoubts(n int) {
+	v := webView(n)
+	v.Verdict.Trust = catalog.Suspicious
+	b.consul.send(catalog.NewSnapshot(v))
+	synctest.Wait()
+}
+
+func webView(n int) *catalog.View {
+	var list []catalog.Instance
+	for i := range n {
+		list = append(list, catalog.Instance{ID: fmt.Sprint("web-", i), Name: "web", Address: "10.0.0.1", Port: 8000 + i, Node: catalog.Node{Name: "n1", Datacenter: "dc1"}})
+	}
+	return catalog.NewServiceView(catalog.Query{Kind: catalog.ServiceHealth, Name: "web"}, list)
 }
 
 func (b *bench) wantCounts(plans, applies int) {
@@ -251,6 +335,30 @@ func TestRunner(t *testing.T) {
 			if got := len(b.runner.record.Applied.Members); got != 9 {
 				t.Errorf("applied members = %d, want 9", got)
 			}
+		},
+		"a change waits while a newer answer is being confirmed": func(t *testing.T, b *bench) {
+			b.consulHas(3)
+			pass(time.Minute)
+			b.consulHas(1) // the first part of a mass failure
+			pass(time.Second)
+			b.consulDoubts(1)
+			pass(time.Minute)
+			b.wantCounts(1, 1)
+			b.consulHas(0)
+			pass(time.Minute)
+			b.wantCounts(2, 1)
+			b.wantApplied(3)
+		},
+		"a change goes on once the newer answer was contradicted": func(t *testing.T, b *bench) {
+			b.consulHas(3)
+			pass(time.Minute)
+			b.consulHas(2)
+			b.consulDoubts(2)
+			pass(time.Minute)
+			b.wantCounts(1, 1)
+			b.consulHas(2)
+			pass(time.Minute)
+			b.wantApplied(2)
 		},
 		"a change that is taken back within the buffer starts nothing": func(t *testing.T, b *bench) {
 			b.consulHas(2)

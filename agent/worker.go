@@ -13,6 +13,7 @@ import (
 	"patchbay/tasks/catalog"
 	"patchbay/templates"
 
+	"github.com/hashicorp/cronexpr"
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 )
@@ -28,7 +29,9 @@ type worker struct {
 	task      tasks.Task
 	inputs    func(tasks.Task, tasks.Input) templates.Inputs
 	filters   map[string]tasks.Matcher
+	schedule  *cronexpr.Expression // nil for tasks without
 	workspace tasks.Workspace
+	inspector tasks.Workspace // as workspace, and gives Terraform's text of a plan
 	store     journal
 	metrics   *metrics
 	newID     func(time.Time) string
@@ -44,8 +47,11 @@ type job struct {
 	record   tasks.Record
 	// report takes progress; nil when nobody listens.
 	report chan<- tasks.Run
-	// inspect plans and reviews only; no run is recorded.
-	inspect bool
+	// inspect plans and reviews only; no run is recorded. text asks for
+	// Terraform's own text of the plan.
+	inspect, text bool
+	// destroy runs without the module: what it made goes, then its workspace.
+	destroy bool
 }
 
 // result is what came of an attempt.
@@ -54,7 +60,13 @@ type result struct {
 	// record is the task's new record; saved tells whether it is on disk.
 	record tasks.Record
 	saved  bool
-	err    error
+	// text is Terraform's own of the plan, when it was asked for.
+	text string
+	err  error
+	// operation is the change that this was part of; nil for the task's own runs.
+	operation *operation
+	// unslotted: it ended before it had a slot.
+	unslotted bool
 }
 
 // compileFilters makes the matchers of all filters of a task.
@@ -108,7 +120,7 @@ func (w *worker) attempt(soft, hard context.Context, j job) result {
 	if err := a.baseline(); err != nil {
 		return a.failed(err)
 	}
-	files, err := templates.Render(w.task, w.inputs(w.task, j.input))
+	files, err := a.render()
 	if err != nil {
 		return a.failed(fmt.Errorf("render task: %w", err))
 	}
@@ -121,7 +133,11 @@ func (w *worker) attempt(soft, hard context.Context, j job) result {
 	defer cancel()
 	a.commit = context.AfterFunc(soft, cancel)
 	defer a.commit()
-	outcome, err := w.workspace.Run(ctx, files, func(p tasks.Plan) bool {
+	workspace := w.workspace
+	if j.text {
+		workspace = w.inspector
+	}
+	outcome, err := workspace.Run(ctx, files, func(p tasks.Plan) bool {
 		if err := saving.Wait(); err != nil {
 			a.declined = err
 			return false
@@ -132,7 +148,11 @@ func (w *worker) attempt(soft, hard context.Context, j job) result {
 		a.declined = errors.Join(a.declined, err)
 	}
 	a.run.Took = outcome.Took
-	if err := errors.Join(a.declined, err); err != nil {
+	err = errors.Join(a.declined, err)
+	if err == nil && j.destroy {
+		err = workspace.Remove(ctx, files)
+	}
+	if err != nil {
 		return a.failed(err)
 	}
 	return a.ended(outcome)
@@ -178,7 +198,7 @@ func (a *attempt) baseline() error {
 // crash during the apply leaves a trace.
 func (a *attempt) review(p tasks.Plan) bool {
 	a.run.Plan, a.reviewed = p.Brief(), true
-	a.verdict = a.task.Guard.Review(a.proposal(p))
+	a.verdict = a.judge(p)
 	a.run.Findings = a.verdict.Findings
 	if a.inspect || a.verdict.Held() {
 		return false
@@ -193,6 +213,16 @@ func (a *attempt) review(p tasks.Plan) bool {
 		return false
 	}
 	return true
+}
+
+// judge asks the guard. A destroy was asked for by name: there is nothing to
+// weigh, but it is written down.
+func (a *attempt) judge(p tasks.Plan) tasks.Verdict {
+	if a.destroy {
+		return tasks.Verdict{Findings: []tasks.Finding{{Rule: tasks.RuleDestroy, Decision: tasks.Allow,
+			Evidence: []string{"the deletion of the task with all that it made was asked for"}}}}
+	}
+	return a.task.Guard.Review(a.proposal(p))
 }
 
 func (a *attempt) proposal(p tasks.Plan) tasks.Proposal {
@@ -215,7 +245,7 @@ func (a *attempt) ended(outcome tasks.Outcome) result {
 	switch {
 	case a.inspect:
 		a.run.Phase = tasks.Inspected
-		return result{run: a.run, record: a.record}
+		return result{run: a.run, record: a.record, text: outcome.Text}
 	case a.reviewed && a.verdict.Held():
 		a.run.Phase = tasks.Held
 		a.record.Held = &tasks.HeldPlan{Task: a.task.Name, Run: a.run.ID, Input: a.input.Digest,
@@ -229,11 +259,14 @@ func (a *attempt) ended(outcome tasks.Outcome) result {
 		a.record.Held = nil
 	}
 	a.record.Approval, a.record.Memory = nil, a.verdict.Memory
+	if a.destroy {
+		a.record = tasks.Record{}
+	}
 	a.enter(a.run.Phase)
 	if err := errors.Join(a.store.SaveRecord(a.task.Name, a.record), a.save(a.run)); err != nil {
 		return a.failed(fmt.Errorf("record run: %w", err))
 	}
-	return result{run: a.run, record: a.record, saved: true}
+	return result{run: a.run, record: a.record, saved: true, text: outcome.Text}
 }
 
 func (a *attempt) heldSince() time.Time {

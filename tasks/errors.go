@@ -10,5 +10,6 @@ var (
 	ErrOtherPlan    = errors.New("another plan is held now")
 	ErrTaskExists   = errors.New("a task of that name exists")
 	ErrTaskBusy     = errors.New("the task is active")
+	ErrHeld         = errors.New("the plan is held")
 	ErrStopping     = errors.New("the agent is stopping")
 )

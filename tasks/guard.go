@@ -70,6 +70,7 @@ const (
 	RuleAllMembersLost = "all-members-lost"
 	RuleDestroyBudget  = "destroy-budget"
 	RuleApproval       = "approval"
+	RuleDestroy        = "destroy-asked"
 )
 
 // Finding is what one rule says of a proposal.

@@ -55,6 +55,8 @@ const (
 	Approved  Trigger = "approval"
 	Once      Trigger = "once"
 	Inspect   Trigger = "inspect"
+	Scheduled Trigger = "schedule"
+	Destroyed Trigger = "destroy"
 )
 
 // Attempt is one failed try of a run.

@@ -36,4 +36,7 @@ type Workspace interface {
 	// ctx interrupts Terraform, which saves its state and frees its lock, and
 	// kills it if it does not end. At most one Run per Files.Dir at a time.
 	Run(ctx context.Context, files Files, review func(Plan) bool) (Outcome, error)
+	// Remove deletes the workspace with its state and the directory of files. It
+	// refuses while the state still holds objects. What is gone already is no error.
+	Remove(ctx context.Context, files Files) error
 }

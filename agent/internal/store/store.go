@@ -24,6 +24,8 @@ var (
 	bucketRuns    = []byte("runs")
 	bucketIDs     = []byte("ids")
 	bucketRecords = []byte("records")
+	// bucketDefinitions came later: it is made when the first one is saved.
+	bucketDefinitions = []byte("definitions")
 )
 
 // placeTask is where the task's name begins in a value of the ids bucket.
