@@ -65,12 +65,12 @@ func (s Selector) Queries(known map[Query]*View) (queries []Query, complete bool
 	}
 	list := Query{Kind: ServiceNames, Datacenter: s.Datacenter, Namespace: s.Namespace}
 	queries = append(queries, list)
-	names, complete := known[list]
+	view, complete := known[list]
 	re, err := regexp.Compile(s.Regexp)
 	if !complete || err != nil {
 		return queries, false
 	}
-	for _, name := range sortedKeys(names.Names) {
+	for _, name := range append(sortedKeys(view.Names), view.Lingering...) {
 		if re.MatchString(name) {
 			queries = append(queries, health(name))
 		}

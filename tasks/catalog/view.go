@@ -132,6 +132,9 @@ type View struct {
 	Instances []Instance
 	// Names maps a service to its sorted tags; nil but for ServiceNames.
 	Names map[string][]string
+	// Lingering are services that Consul lists no more while their health must
+	// still be read, sorted: they lost their last instance not long ago.
+	Lingering []string
 	// Pairs maps a full key to its value; nil but for KVKey and KVPrefix.
 	Pairs map[string]string
 	// Nodes are sorted by name; nil but for NodeNames.
@@ -206,6 +209,21 @@ func NewNamesView(q Query, names map[string][]string) *View {
 		h.String(name).Strings(names[name])
 	}
 	return &View{Query: q, Names: names, Digest: h.Sum(), Verdict: Verdict{Trust: Trusted}}
+}
+
+// Linger gives the view of a list with names that stay to be read. Names that are
+// listed do not count.
+func (v *View) Linger(names []string) *View {
+	out := *v
+	out.Lingering = slices.DeleteFunc(slices.Sorted(slices.Values(names)), func(name string) bool {
+		_, listed := v.Names[name]
+		return listed
+	})
+	if len(out.Lingering) == 0 {
+		return v
+	}
+	out.Digest = NewHasher().Digest(v.Digest).Strings(out.Lingering).Sum()
+	return &out
 }
 
 // NewPairsView makes the trusted view of a KVKey or KVPrefix query and owns pairs

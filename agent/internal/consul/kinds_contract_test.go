@@ -244,3 +244,19 @@ func TestContractANamespaceOnCommunityEditionGivesConsulsText(t *testing.T) {
 		})
 	}
 }
+
+func TestContractTheLastInstanceLeavesTheListWhileItsHealthIsStillRead(t *testing.T) {
+	r := onConsul(t, config.Consul{}, nil)
+	r.register("n1", "web", "web-1", 80, "passing")
+	names := tasks.CatalogServices{Regexp: "^web$"}
+	ch := r.client.Watch(r.ctx, []catalog.Want{names.Query(), catalog.Selector{Regexp: "^web$"}})
+	r.until(ch, "web", func(s catalog.Snapshot) bool { return len(names.Select(s)) == 1 && len(instances(s, "web")) == 1 })
+	r.deregister("n1", "web-1")
+	s, _ := r.until(ch, "web gone from the list", func(s catalog.Snapshot) bool {
+		v, ok := s.View(catalog.Query{Kind: catalog.ServiceHealth, Name: "web"})
+		return trusted(s) && len(names.Select(s)) == 0 && ok && len(v.Departures) == 1
+	})
+	if v := view(t, s, "web"); v.Departures[0].Cause != catalog.Deregistered {
+		t.Errorf("got %+v", v.Departures)
+	}
+}

@@ -2,6 +2,7 @@ package consul
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,26 +17,26 @@ const (
 	maxLingering = 256
 )
 
-// linger keeps names in a list that Consul does not list any more but whose
+// linger keeps names to be read that Consul does not list any more but whose
 // health view still speaks of them. Consul tells of a lost last instance twice,
 // and the list needs no confirmation where the health does. Were the name to go
 // at once, the view would leave the snapshot before its shrink was judged, and
 // with it the evidence by which a guard lets a last instance go. So a name stays
-// while its view has instances, and, once they are confirmed gone, for lingerFor.
+// to be read while its view has instances, and, once they are confirmed gone, for lingerFor.
 func (h *hub) linger(e *entry, view *catalog.View) *catalog.View {
 	if e.view == nil {
 		return view
 	}
 	var gone []*entry
-	keep := map[string][]string{}
-	for name, tags := range e.view.Names {
+	var keep []string
+	for _, name := range append(slices.Collect(maps.Keys(e.view.Names)), e.view.Lingering...) {
 		health := h.entries[catalog.Query{Kind: catalog.ServiceHealth, Name: name,
 			Datacenter: e.query.Datacenter, Namespace: e.query.Namespace}]
 		_, listed := view.Names[name]
 		switch {
 		case listed || health == nil || health.view == nil:
 		case len(health.view.Instances) > 0:
-			keep[name] = tags
+			keep = append(keep, name)
 		case len(health.view.Departures) > 0 && time.Since(health.departed) < lingerFor:
 			gone = append(gone, health)
 		}
@@ -44,18 +45,7 @@ func (h *hub) linger(e *entry, view *catalog.View) *catalog.View {
 		return cmp.Or(b.departed.Compare(a.departed), cmp.Compare(a.query.Name, b.query.Name))
 	})
 	for _, health := range gone[:min(maxLingering, len(gone))] {
-		keep[health.query.Name] = e.view.Names[health.query.Name]
+		keep = append(keep, health.query.Name)
 	}
-	if len(keep) == 0 {
-		return view
-	}
-	for name, tags := range view.Names {
-		keep[name] = tags
-	}
-	for name, tags := range keep {
-		keep[name] = slices.Clone(tags)
-	}
-	v := catalog.NewNamesView(view.Query, keep)
-	v.Index, v.Epoch, v.Verdict, v.Answered = view.Index, view.Epoch, view.Verdict, view.Answered
-	return v
+	return view.Linger(keep)
 }
