@@ -17,6 +17,8 @@ type cli struct {
 	stdout, stderr io.Writer
 	daemon         daemon
 	now            func() time.Time
+	// legacy is true when the program was started as consul-terraform-sync.
+	legacy bool
 }
 
 // run parses the arguments, runs the command and gives the exit code.
@@ -92,7 +94,7 @@ func flagError(cmd *cobra.Command, err error) error {
 }
 
 // oneTask takes exactly one task name; anything else is a misuse.
-func oneTask(cmd *cobra.Command, args []string) error {
+func (c *cli) oneTask(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return nil
 	}
@@ -101,15 +103,15 @@ func oneTask(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		what = fmt.Sprintf("%d arguments were passed to the command: '%s'", len(args), strings.Join(args, ", "))
 	}
-	return misuse(command, "this command requires one argument: [options] <task name>", what)
+	return c.misuse(command, "this command requires one argument: [options] <task name>", what)
 }
 
-func noArguments(cmd *cobra.Command, args []string) error {
+func (c *cli) noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	_, command, _ := strings.Cut(cmd.CommandPath(), " ")
-	return misuse(command, fmt.Sprintf("this command takes no argument: '%s'", strings.Join(args, ", ")))
+	return c.misuse(command, fmt.Sprintf("this command takes no argument: '%s'", strings.Join(args, ", ")))
 }
 
 // output is the value of -o.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,9 +26,13 @@ type failure struct {
 	code int
 	// what happened, as the headline; "" shows nothing.
 	what string
-	// details are shown below it, one line or several each.
+	// details are shown below it, one line or several each, then the cause.
 	details []string
 	cause   error
+	// bare leaves "Error: " out of the headline.
+	bare bool
+	// advice says what was done and what to do; Consul-Terraform-Sync gives none.
+	advice []string
 }
 
 func (f *failure) Error() string {
@@ -39,14 +44,14 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.cause }
 
-// fail makes a runtime error; details say what was done and what to do.
-func fail(what string, cause error, details ...string) error {
-	return &failure{code: exitError, what: what, details: details, cause: cause}
+// fail makes a runtime error; advice says what was done and what to do.
+func fail(what string, cause error, advice ...string) error {
+	return &failure{code: exitError, what: what, cause: cause, advice: advice}
 }
 
 // misuse makes an error of a missing or superfluous argument.
-func misuse(command, what string, details ...string) error {
-	details = append(details, fmt.Sprintf("For additional help try 'patchbay %s --help'", command))
+func (c *cli) misuse(command, what string, details ...string) error {
+	details = append(details, fmt.Sprintf("For additional help try '%s %s --help'", c.name(), command))
 	return &failure{code: exitArgument, what: what, details: details}
 }
 
@@ -62,18 +67,29 @@ func (c *cli) report(err error) int {
 	if f.what == "" {
 		return f.code
 	}
-	var p page
-	p.line(0, "==> Error: %s", f.what)
-	details := f.details
-	if f.cause != nil {
-		details = append([]string{f.cause.Error()}, details...)
+	what := f.what
+	if !f.bare {
+		what = "Error: " + what
 	}
-	for _, d := range details {
+	details := slices.Clone(f.details)
+	if f.cause != nil {
+		details = append(details, f.cause.Error())
+	}
+	// Nothing is left to tell a failure of these writes to.
+	if c.legacy {
+		_, _ = fmt.Fprintf(c.stderr, "==> %s\n", printable(what))
+		for _, d := range details {
+			_, _ = fmt.Fprintf(c.stdout, "%s\n", indented(wrap(printable(d, '\n'), width)))
+		}
+		return f.code
+	}
+	var p page
+	p.line(0, "==> %s", what)
+	for _, d := range append(details, f.advice...) {
 		for l := range strings.Lines(d) {
 			p.line(4, "%s", strings.TrimRight(l, "\r\n"))
 		}
 	}
-	// Nothing is left to tell a failure of standard error to.
 	_, _ = fmt.Fprint(c.stderr, p.String())
 	return f.code
 }

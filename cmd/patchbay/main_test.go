@@ -121,7 +121,7 @@ func (f *fakeAPI) keep(r *http.Request) error {
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 			return err
 		}
-		if m, ok := body.(map[string]any); ok && m["by"] != "" {
+		if m, ok := body.(map[string]any); ok && m["by"] != nil {
 			m["by"] = "somebody"
 		}
 	}

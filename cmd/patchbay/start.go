@@ -63,7 +63,7 @@ func (c *cli) start() *cobra.Command {
 		Short: "Run the daemon, run every task once, or show what it would do",
 		Long: "Run the daemon until it gets SIGINT, SIGTERM or SIGQUIT. The first signal lets an apply in\n" +
 			"flight finish, the second interrupts Terraform, the third ends the process.",
-		Args: noArguments,
+		Args: c.noArguments,
 	}
 	f := cmd.Flags()
 	f.SetInterspersed(false)
@@ -77,7 +77,7 @@ func (c *cli) start() *cobra.Command {
 
 func (c *cli) begin(ctx context.Context, s *starting) error {
 	if len(*s.paths) == 0 {
-		return misuse("start", "unable to start patchbay", "no config file provided")
+		return c.misuse("start", "unable to start patchbay", "no config file provided")
 	}
 	cfg, err := c.daemon.load(*s.paths)
 	if err != nil {
@@ -153,13 +153,13 @@ func ended(err error, what string) error {
 	switch {
 	case errors.Is(err, agent.ErrKilled):
 		f.code = exitStopped
-		f.details = []string{"Terraform may have left a state lock behind; the next start tells."}
+		f.advice = []string{"Terraform may have left a state lock behind; the next start tells."}
 	case errors.Is(err, agent.ErrTerraform):
 		f.code = exitTerraform
-		f.details = []string{`Nothing was changed. Put terraform or tofu on PATH, or name one: driver "terraform" { binary = "/path/to/terraform" }.`}
+		f.advice = []string{`Nothing was changed. Put terraform or tofu on PATH, or name one: driver "terraform" { binary = "/path/to/terraform" }.`}
 	case errors.Is(err, agent.ErrConsul):
 		f.code = exitConfig
-		f.details = []string{"Nothing was changed. Check consul { address } and that the Consul servers have a leader."}
+		f.advice = []string{"Nothing was changed. Check consul { address } and that the Consul servers have a leader."}
 	}
 	return f
 }

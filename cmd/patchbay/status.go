@@ -14,7 +14,7 @@ func (c *cli) status() *cobra.Command {
 		Use:   "status",
 		Short: "Tell how all tasks stand",
 		Long:  "Tell how all tasks stand. With -check the exit code is 11 when a task is failing, else 3 when one is held.",
-		Args:  noArguments,
+		Args:  c.noArguments,
 	}
 	a, o := apiFlags(cmd), outputFlag(cmd)
 	check := cmd.Flags().Bool("check", false, "exit with 11 when a task is failing, with 3 when one is held")

@@ -6,11 +6,12 @@ import "github.com/spf13/cobra"
 func (c *cli) task() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "task",
-		Short: "Look at tasks, run them, approve their held plans",
+		Short: "Look at tasks, make, change and run them, approve their held plans",
 		Args:  cobra.ArbitraryArgs,
 		RunE:  c.unknownCommand,
 	}
 	cmd.Flags().SetInterspersed(false)
-	cmd.AddCommand(c.taskList(), c.taskShow(), c.taskRuns(), c.taskRun(), c.taskApprove())
+	cmd.AddCommand(c.taskList(), c.taskShow(), c.taskRuns(), c.taskRun(), c.taskApprove(),
+		c.taskCreate(), c.taskEnable(), c.taskDisable(), c.taskDelete())
 	return cmd
 }

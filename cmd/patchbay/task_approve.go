@@ -22,7 +22,7 @@ func (c *cli) taskApprove() *cobra.Command {
 		Short: "Look at a held plan and let it through",
 		Long: "Show a task's held plan with the evidence, ask, and let exactly this plan through: the agent\n" +
 			"plans again and applies only when input, changes and state are still the same.",
-		Args: oneTask,
+		Args: c.oneTask,
 	}
 	v := &approving{api: apiFlags(cmd), output: outputFlag(cmd)}
 	cmd.Flags().BoolVar(&v.auto, "auto-approve", false, "do not ask")

@@ -11,7 +11,7 @@ import (
 )
 
 func (c *cli) taskList() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the tasks as configured", Args: noArguments}
+	cmd := &cobra.Command{Use: "list", Short: "List the tasks as configured", Args: c.noArguments}
 	a, o := apiFlags(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.listTasks(cmd.Context(), a, *o) }
 	return cmd

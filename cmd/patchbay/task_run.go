@@ -17,7 +17,7 @@ func (c *cli) taskRun() *cobra.Command {
 		Short: "Ask for a run of a task now",
 		Long: "Ask for a run of a task now. With -wait, wait for its end: the exit code is 3 when the plan\n" +
 			"is held and 11 when the run failed, though the agent goes on trying.",
-		Args: oneTask,
+		Args: c.oneTask,
 	}
 	a, o := apiFlags(cmd), outputFlag(cmd)
 	wait := cmd.Flags().Bool("wait", false, "wait for the end of the run")
@@ -67,7 +67,7 @@ func (c *cli) runTask(ctx context.Context, a *api, o output, name string, wait b
 	}
 	f := &failure{code: exitError, what: fmt.Sprintf("the run of '%s' is %s", name, run.Phase)}
 	if run.Phase == tasks.Retrying {
-		f.details = []string{"The agent tries again until it succeeds."}
+		f.advice = []string{"The agent tries again until it succeeds."}
 	}
 	return f
 }

@@ -15,7 +15,7 @@ func (c *cli) taskRuns() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "runs [options] <task name>", DisableFlagsInUseLine: true,
 		Short: "List a task's newest runs, newest first",
-		Args:  oneTask,
+		Args:  c.oneTask,
 	}
 	a, o := apiFlags(cmd), outputFlag(cmd)
 	limit := cmd.Flags().Int("limit", client.DefaultRuns, fmt.Sprintf("most runs to list, 1 to %d", client.MaxRuns))

@@ -18,7 +18,7 @@ func (c *cli) taskShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "show [options] <task name>", DisableFlagsInUseLine: true,
 		Short: "Show a task, its newest run and what it waits for",
-		Args:  oneTask,
+		Args:  c.oneTask,
 	}
 	a, o := apiFlags(cmd), outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.showTask(cmd.Context(), a, *o, args[0]) }

@@ -14,7 +14,7 @@ func (c *cli) validate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Read the configuration and tell every problem",
-		Args:  noArguments,
+		Args:  c.noArguments,
 	}
 	list, o := configFlags(cmd.Flags()), outputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error { return c.check(*list, *o) }
@@ -69,7 +69,7 @@ func problems(err error) []problem {
 
 func (c *cli) check(paths []string, o output) error {
 	if len(paths) == 0 {
-		return misuse("validate", "unable to validate", "no config file provided")
+		return c.misuse("validate", "unable to validate", "no config file provided")
 	}
 	cfg, err := c.daemon.load(paths)
 	v := validated{Valid: err == nil, Problems: []problem{}, Warnings: append([]string{}, cfg.Warnings...), Tasks: []string{}}

@@ -40,7 +40,7 @@ func version() string {
 }
 
 func (c *cli) versionCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "version", Short: "Tell version and commit", Args: noArguments}
+	cmd := &cobra.Command{Use: "version", Short: "Tell version and commit", Args: c.noArguments}
 	o := outputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		return c.show(*o, build(), func(p *page) { p.b.WriteString(version()) })
