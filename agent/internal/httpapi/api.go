@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"path"
@@ -95,14 +96,21 @@ func (a *api) routes() []route {
 	post := func(f func(exchange)) map[string]func(exchange) {
 		return map[string]func(exchange){http.MethodPost: a.guarded(f)}
 	}
+	all := map[string]func(exchange){http.MethodGet: a.tasks}
+	one := map[string]func(exchange){http.MethodGet: a.task}
+	if a.Author != nil && a.Decode != nil {
+		all[http.MethodPost] = a.guarded(a.create)
+		one[http.MethodPatch], one[http.MethodDelete] = a.guarded(a.update), a.guarded(a.remove)
+	}
 	return []route{
+		{"/v1/openapi.yaml", "document", false, get(a.document)},
 		{"/v1/health", "health", false, get(a.health)},
 		{"/v1/health/ready", "health", false, get(a.ready)},
 		{"/v1/status", "overallStatus", true, get(a.summary)},
 		{"/v1/status/tasks", "task status", true, get(a.taskStatus)},
 		{"/v1/status/tasks/{name...}", "task status", true, get(a.taskStatus)},
-		{"/v1/tasks", "task", false, get(a.tasks)},
-		{"/v1/tasks/{name}", "task", false, get(a.task)},
+		{"/v1/tasks", "task", false, all},
+		{"/v1/tasks/{name}", "task", false, one},
 		{"/v1/state", "state", false, get(a.states)},
 		{"/v1/tasks/{name}/state", "task", false, get(a.state)},
 		{"/v1/tasks/{name}/runs", "task", false, get(a.runs)},
@@ -147,9 +155,19 @@ func (r route) serve(w http.ResponseWriter, req *http.Request) {
 	for m := range r.methods {
 		allowed = append(allowed, m)
 	}
-	slices.Sort(allowed)
+	// The contract's 405 of a task names PATCH alone: it comes first.
+	slices.SortFunc(allowed, func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b))
+	})
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	x.old = true // the contract's 405 has no request_id anywhere
 	x.fail(http.StatusMethodNotAllowed, "'%s' in an unsupported method. The %s API currently supports the method(s): '%s'",
 		req.Method, r.api, strings.Join(allowed, "', '"))
+}
+
+func rank(method string) int {
+	if method == http.MethodPatch {
+		return 0
+	}
+	return 1
 }

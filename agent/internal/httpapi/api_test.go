@@ -36,6 +36,7 @@ type fake struct {
 	approved ApproveRequest
 	err      error
 	limits   []int
+	author   *author // nil makes tasks read only
 }
 
 func (f *fake) States() []tasks.State { return f.list }
@@ -123,7 +124,11 @@ func call(f *fake, method, target string, body io.Reader, edits ...func(*http.Re
 	}
 	w := httptest.NewRecorder()
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "patchbay_up 1\n") })
-	newAPI(Options{Reader: f, Operator: f, Prober: f, Metrics: metrics}, func() string { return "98dc0a25" }).ServeHTTP(w, r)
+	o := Options{Reader: f, Operator: f, Prober: f, Metrics: metrics}
+	if f.author != nil {
+		o.Author, o.Decode = f.author, decodeTask
+	}
+	newAPI(o, func() string { return "98dc0a25" }).ServeHTTP(w, r)
 	return w
 }
 

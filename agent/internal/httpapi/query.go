@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,4 +72,50 @@ func single(raw, name string) (value string, given bool, err error) {
 		return values[0], true, nil
 	}
 	return "", false, fmt.Errorf("the query has more than one %s parameter", name)
+}
+
+// runModes are the values of the run parameter.
+var runModes = []tasks.RunMode{tasks.RunNow, tasks.RunInspect}
+
+var errRun = errors.New(`parameter "run" in query has an error: value is not one of the allowed values ["now","inspect"]`)
+
+// parseRun reads the run parameter exactly as it is spelled.
+func parseRun(raw string) (tasks.RunMode, error) {
+	text, given, err := single(raw, "run")
+	switch {
+	case err != nil:
+		return tasks.RunLater, err
+	case !given:
+		return tasks.RunLater, nil
+	case slices.Contains(runModes, tasks.RunMode(text)):
+		return tasks.RunMode(text), nil
+	}
+	return tasks.RunLater, errRun
+}
+
+// parseAnyRun reads the run parameter in any case.
+func parseAnyRun(raw string) (tasks.RunMode, error) {
+	text, given, err := single(raw, "run")
+	if err != nil || !given {
+		return tasks.RunLater, err
+	}
+	if mode := tasks.RunMode(strings.ToLower(text)); slices.Contains(runModes, mode) {
+		return mode, nil
+	}
+	return tasks.RunLater, errRun
+}
+
+// parseDestroy tells whether a removal shall destroy what the task made.
+func parseDestroy(raw string) (bool, error) {
+	text, given, err := single(raw, "destroy")
+	if err != nil || !given {
+		return false, err
+	}
+	switch text {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("parameter \"destroy\" in query has an error: %q is neither true nor false", clip(text))
 }

@@ -118,10 +118,30 @@ type TaskList struct {
 	Tasks     []Task `json:"tasks"`
 }
 
-// OneTask answers GET /v1/tasks/{name}.
+// OneTask answers GET /v1/tasks/{name} and, with 201, POST /v1/tasks.
 type OneTask struct {
 	RequestID string `json:"request_id"`
 	Task      Task   `json:"task"`
+}
+
+// Inspected is what an inspection found.
+type Inspected struct {
+	ChangesPresent bool `json:"changes_present"`
+	// Plan is Terraform's text; "" when nothing would change.
+	Plan string `json:"plan"`
+}
+
+// InspectedTask answers POST /v1/tasks?run=inspect.
+type InspectedTask struct {
+	RequestID string `json:"request_id"`
+	// Task is what was sent, with the condition's defaults.
+	Task map[string]any `json:"task"`
+	Run  Inspected      `json:"run"`
+}
+
+// Inspection answers PATCH /v1/tasks/{name}?run=inspect.
+type Inspection struct {
+	Inspect Inspected `json:"inspect"`
 }
 
 // StateList answers GET /v1/state, in the order of the configuration.
@@ -154,7 +174,8 @@ type ApproveAnswer struct {
 	Approved  tasks.HeldPlan `json:"approved"`
 }
 
-// Accepted answers POST /v1/tasks/{name}/run with 202: the run will start.
+// Accepted answers with 202: POST /v1/tasks/{name}/run, the run will start, and
+// DELETE /v1/tasks/{name}, the task will go.
 type Accepted struct {
 	RequestID string `json:"request_id"`
 }
