@@ -11,11 +11,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// requiredVersion is what the rendered root module asks of Terraform.
-const requiredVersion = ">= 0.13.0"
-
 // inputs makes what a task's root module is rendered from besides the task.
-func inputs(cfg config.Config) func(tasks.Task, tasks.Input) templates.Inputs {
+func inputs(cfg config.Config, requiredVersion string) func(tasks.Task, tasks.Input) templates.Inputs {
 	env := backendEnv(cfg)
 	return func(t tasks.Task, in tasks.Input) templates.Inputs {
 		return templates.Inputs{Input: in, Providers: providersOf(t, cfg.Providers), RequiredVersion: requiredVersion,

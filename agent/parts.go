@@ -14,6 +14,7 @@ import (
 	"patchbay/agent/internal/terraform"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
+	"patchbay/templates"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -27,6 +28,7 @@ type parts struct {
 	consul    *consul.Client
 	workspace tasks.Workspace
 	inspector tasks.Workspace
+	binary    terraform.Binary
 	metrics   *metrics
 	held      *store.Lock
 	store     *store.Store
@@ -52,7 +54,7 @@ func open(ctx context.Context, opts Options) (*parts, error) {
 	if d.Log {
 		options.Output = os.Stderr
 	}
-	p := &parts{consul: client, workspace: terraform.New(binary, options), metrics: newMetrics(), log: opts.Log}
+	p := &parts{binary: binary, consul: client, workspace: terraform.New(binary, options), metrics: newMetrics(), log: opts.Log}
 	options.Text = true
 	p.inspector = terraform.New(binary, options)
 	return p, nil
@@ -87,7 +89,7 @@ func (p *parts) close() {
 
 // engine makes a runner for every task, with what an earlier process knew.
 func (p *parts) engine(opts Options) (*engine, error) {
-	makeInputs := inputs(opts.Config)
+	makeInputs := inputs(opts.Config, templates.RequiredVersion(p.binary.Version))
 	e := &engine{source: p.consul, feed: newFeed(), definitions: p.store, buffer: opts.Config.Buffer, runs: p.store.Runs, past: p.past, answering: p.answering,
 		creations: make(chan creation), ended: make(chan struct{}), reserved: map[string]bool{}, files: map[string]catalog.Digest{}}
 	e.hire = func(t tasks.Task) (*worker, error) {

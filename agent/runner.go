@@ -287,19 +287,6 @@ func (r *runner) supersede() {
 	r.save(*r.run)
 }
 
-// causes tells what changed since the newest run, in the words of Consul.
-func (r *runner) causes(snapshot catalog.Snapshot) []catalog.Delta {
-	switch {
-	case r.removal != nil:
-		return nil
-	case r.ran.once:
-		return r.work.causes(r.ran.snapshot, snapshot, r.ran.input, r.input)
-	case r.record.Applied != nil:
-		return diffMembers(r.record.Applied.Members, r.input.Members())
-	}
-	return nil
-}
-
 // finish takes the result of an attempt.
 func (r *runner) finish(soft context.Context, res result, stopping bool) {
 	if res.operation != nil {

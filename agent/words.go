@@ -37,6 +37,19 @@ func (w *worker) causes(before, after catalog.Snapshot, was, is tasks.Input) []c
 	return catalog.Diff(pick(before), pick(after))
 }
 
+// causes tells what changed since the newest run, in the words of Consul.
+func (r *runner) causes(snapshot catalog.Snapshot) []catalog.Delta {
+	switch {
+	case r.removal != nil:
+		return nil
+	case r.ran.once:
+		return r.work.causes(r.ran.snapshot, snapshot, r.ran.input, r.input)
+	case r.record.Applied != nil:
+		return diffMembers(r.record.Applied.Members, r.input.Members())
+	}
+	return nil
+}
+
 // diffMembers is what is known to have changed since an earlier process.
 func diffMembers(before, after []catalog.Member) (out []catalog.Delta) {
 	was := map[string]catalog.Member{}
