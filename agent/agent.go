@@ -22,7 +22,7 @@ type Options struct {
 	Log    hclog.Logger
 	// Version is Patchbay's own, for the log.
 	Version string
-	// Decode reads a task of the HTTP API; nil makes tasks read only there.
+	// Decode reads a task of the HTTP API as the configuration reads one of a file.
 	Decode httpapi.Decode
 	// Stop gives one value per signal: the first takes no more changes and lets
 	// an apply in flight finish, each further one shortens the wait by one step.

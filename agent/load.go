@@ -66,12 +66,6 @@ func (e *engine) restore(opts Options, t tasks.Task, d tasks.Definition, over bo
 		opts.Log.Info("task was deleted by the API, its block is ignored until it changes", "task", t.Name, "block", t.Position)
 		return nil
 	}
-	if over && opts.Decode == nil {
-		over = false
-		if t.Module == "" {
-			return nil
-		}
-	}
 	if over {
 		made, err := opts.Decode(d.Task)
 		if err != nil {

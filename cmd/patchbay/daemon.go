@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 
 	"patchbay/agent"
 	"patchbay/agent/config"
+	"patchbay/tasks"
 	"patchbay/templates"
 )
 
@@ -22,15 +24,33 @@ func newDaemon() daemon {
 	return daemon{load: load, run: agent.Run, once: agent.Once, inspect: agent.Inspect}
 }
 
-// load reads the configuration of this process: its environment, its directory
-// and the modules that it ships.
+// load reads the configuration of this process.
 func load(paths []string) (config.Config, error) {
+	o, err := surroundings()
+	if err != nil {
+		return config.Config{}, err
+	}
+	return config.Load(paths, o)
+}
+
+// surroundings are what a configuration depends on besides its files: the
+// process's environment, its directory and the modules that it ships.
+func surroundings() (config.Options, error) {
 	dir, err := os.Getwd()
 	if err != nil {
-		return config.Config{}, fmt.Errorf("find working directory: %w", err)
+		return config.Options{}, fmt.Errorf("find working directory: %w", err)
 	}
-	return config.Load(paths, config.Options{Env: os.Getenv, WorkDir: dir, Builtin: func(name string) bool {
+	return config.Options{Env: os.Getenv, WorkDir: dir, Builtin: func(name string) bool {
 		_, ok := templates.Builtin(name)
 		return ok
-	}})
+	}}, nil
+}
+
+// decoder reads tasks of the HTTP API as load reads those of files.
+func decoder(cfg config.Config) (func(json.RawMessage) (tasks.Task, error), error) {
+	o, err := surroundings()
+	if err != nil {
+		return nil, err
+	}
+	return func(body json.RawMessage) (tasks.Task, error) { return config.TaskFromAPI(body, cfg, o) }, nil
 }

@@ -89,7 +89,11 @@ func (c *cli) begin(ctx context.Context, s *starting) error {
 				details: []string{"Nothing was started; the configuration has no task of this name."}}
 		}
 	}
-	l := agent.Options{Config: cfg, Log: c.logger(cfg), Version: build().Version}
+	decode, err := decoder(cfg)
+	if err != nil {
+		return &failure{code: exitError, what: "unable to start", details: []string{err.Error()}}
+	}
+	l := agent.Options{Config: cfg, Log: c.logger(cfg), Version: build().Version, Decode: decode}
 	l.Log.Named("cli").Info("started", "version", l.Version, "commit", build().Commit)
 	for _, w := range cfg.Warnings {
 		l.Log.Named("config").Warn("configuration is doubtful", "warning", w)
