@@ -50,7 +50,8 @@ func (d *decoder) consul(f field) {
 // consulEnv sets what the environment gives where no file sets it.
 func (d *decoder) consulEnv(c *Consul) {
 	*c = Consul{Address: d.env("CONSUL_HTTP_ADDR"), Token: tasks.NewSecret(d.env("CONSUL_TOKEN", "CONSUL_HTTP_TOKEN")),
-		KVPath: defaultKVPath, MaxPolls: defaultPolls, Transport: defaultTransport(),
+		Registration: Registration{Enabled: true, Name: defaultService, Check: true},
+		KVPath:       defaultKVPath, MaxPolls: defaultPolls, Transport: defaultTransport(),
 		Namespace: d.env("CONSUL_NAMESPACE"), Partition: d.env("CONSUL_PARTITION"),
 		TLS: TLS{Verify: true, CACert: d.envPath("CONSUL_CACERT"), CAPath: d.envPath("CONSUL_CAPATH"),
 			Cert: d.envPath("CONSUL_CLIENT_CERT"), Key: d.envPath("CONSUL_CLIENT_KEY"), ServerName: d.env("CONSUL_TLS_SERVER_NAME")}}
@@ -67,7 +68,6 @@ func (d *decoder) envPath(name string) string { return absolute(d.WorkDir, d.env
 
 // consulBlock decodes the block and tells whether it sets tls.enabled by itself.
 func (d *decoder) consulBlock(c *Consul, n node) (tlsSet bool) {
-	t := &c.Transport
 	d.block(n, "consul", map[string]setter{
 		"address": d.str(&c.Address), "token": d.secret(&c.Token), "kv_path": d.str(&c.KVPath),
 		"kv_namespace": d.str(new(string)), // as CTS: accepted and unused
@@ -76,19 +76,27 @@ func (d *decoder) consulBlock(c *Consul, n node) (tlsSet bool) {
 			"username": d.str(&c.Auth.Username), "password": d.secret(&c.Auth.Password)}),
 		"tls": func(f field) {
 			tlsSet = find(f.value.block().fields, "enabled", 0) >= 0
-			d.withEnabled("consul", &c.TLS.Enabled, map[string]setter{
-				"ca_cert": d.readable(&c.TLS.CACert), "ca_path": d.readable(&c.TLS.CAPath),
-				"cert": d.readable(&c.TLS.Cert), "key": d.readable(&c.TLS.Key),
-				"server_name": d.str(&c.TLS.ServerName), "verify": d.boolean(&c.TLS.Verify)})(f)
+			d.withEnabled("consul", &c.TLS.Enabled, d.tlsFields(&c.TLS))(f)
 		},
-		"transport": d.nested("consul", map[string]setter{
-			"dial_keep_alive": d.duration(&t.DialKeepAlive), "dial_timeout": d.duration(&t.DialTimeout),
-			"idle_conn_timeout": d.duration(&t.IdleConnTimeout), "tls_handshake_timeout": d.duration(&t.TLSHandshakeTimeout),
-			"disable_keep_alives": d.boolean(&t.DisableKeepAlives), "max_idle_conns": d.integer(&t.MaxIdleConns, 0, math.MaxInt32),
-			"max_idle_conns_per_host": d.integer(&t.MaxIdleConnsPerHost, 0, math.MaxInt32)}),
+		"transport":            d.nested("consul", d.transportFields(&c.Transport)),
 		"service_registration": d.registration,
 	})
 	return tlsSet
+}
+
+// tlsFields are those of a client's tls block, without enabled.
+func (d *decoder) tlsFields(t *TLS) map[string]setter {
+	return map[string]setter{
+		"ca_cert": d.readable(&t.CACert), "ca_path": d.readable(&t.CAPath), "cert": d.readable(&t.Cert), "key": d.readable(&t.Key),
+		"server_name": d.str(&t.ServerName), "verify": d.boolean(&t.Verify)}
+}
+
+func (d *decoder) transportFields(t *Transport) map[string]setter {
+	return map[string]setter{
+		"dial_keep_alive": d.duration(&t.DialKeepAlive), "dial_timeout": d.duration(&t.DialTimeout),
+		"idle_conn_timeout": d.duration(&t.IdleConnTimeout), "tls_handshake_timeout": d.duration(&t.TLSHandshakeTimeout),
+		"disable_keep_alives": d.boolean(&t.DisableKeepAlives), "max_idle_conns": d.integer(&t.MaxIdleConns, 0, math.MaxInt32),
+		"max_idle_conns_per_host": d.integer(&t.MaxIdleConnsPerHost, 0, math.MaxInt32)}
 }
 
 // withEnabled gives a setter for a block whose enabled is true by itself when
@@ -100,18 +108,6 @@ func (d *decoder) withEnabled(path string, enabled *bool, known map[string]sette
 		}
 		known["enabled"] = d.boolean(enabled)
 		d.nested(path, known)(f)
-	}
-}
-
-// registration checks the block and says that nothing is done with it.
-func (d *decoder) registration(f field) {
-	enabled, unused := true, new(string)
-	d.nested("consul", map[string]setter{
-		"enabled": d.boolean(&enabled), "service_name": d.str(unused), "address": d.str(unused), "namespace": d.str(unused),
-		"default_check": d.nested("consul.service_registration", map[string]setter{"enabled": d.boolean(new(bool)), "address": d.str(unused)}),
-	})(f)
-	if enabled {
-		d.warn(f.pos, "the agent does not register itself in Consul yet; service_registration is ignored")
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 
 // row is one line of the reference of Consul-Terraform-Sync: a text with a right
 // value, a line that the dump then has, a text with a wrong value, and a part of
-// what is told of it.
-type row struct{ good, want, bad, told string }
+// what is told of it. env are variables for the right one, as NAME=value.
+type row struct{ good, want, bad, told, env string }
 
 // checkRows loads both texts of every row. A want that begins with "Warnings: " is
 // part of a warning.
@@ -20,13 +20,18 @@ func checkRows(t *testing.T, rows map[string]row) {
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			for _, file := range []string{"ca.pem", "cert.pem", "key.pem"} {
-				write(t, dir, file, "x")
+			cert, key := certificate(t)
+			for name, text := range map[string]string{"ca.pem": cert, "cert.pem": cert, "key.pem": key, "cas/ca.pem": cert, "mod/main.tf": "",
+				"vars.tfvars": "a = 1\n", ".vault-token": "from-home\n"} {
+				write(t, dir, name, text)
 			}
-			write(t, dir, "mod/main.tf", "")
-			write(t, dir, "cas/ca.pem", "x")
 			write(t, dir, "a.hcl", r.good+"\n")
-			cfg, err := Load([]string{"a.hcl"}, testOptions(dir, nil))
+			env := map[string]string{}
+			for _, line := range strings.Fields(r.env) {
+				k, v, _ := strings.Cut(line, "=")
+				env[k] = strings.ReplaceAll(v, "$WORK", dir)
+			}
+			cfg, err := Load([]string{"a.hcl"}, testOptions(dir, env))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +66,8 @@ func TestConditionsAndInputsKeepTheContract(t *testing.T) {
 	input := func(kind, line string) string { return inTask(block("module_input \""+kind+"\"", line)) }
 	and := func(first, line string) string { return first + "\n  " + line }
 	services, names, kv := `names = ["a"]`, `regexp = ""`, `path = "a"`
-	checkRows(t, map[string]row{
+	rows := map[string]row{}
+	for name, r := range map[string][4]string{
 		"services names": {condition("services", services), `Tasks[0].Condition.Services.Names = ["a"]`,
 			condition("services", `names = ["a", ""]`), "names field includes empty string(s)"},
 		"services regexp": {condition("services", `regexp = "^a"`), `Tasks[0].Condition.Services.Regexp = "^a"`,
@@ -102,7 +108,10 @@ func TestConditionsAndInputsKeepTheContract(t *testing.T) {
 			inTask(block(`module_input "services"`, services) + "\n" + block(`module_input "services"`, names)), "more than one 'module_input' block for the \"services\" variable"},
 		"an input beside its condition": {inTask(block(`condition "services"`, services) + "\n" + block(`module_input "consul-kv"`, kv)), `Tasks[0].ModuleInputs[0].ConsulKV.Path = "a"`,
 			inTask(block(`condition "consul-kv"`, kv) + "\n" + block(`module_input "consul-kv"`, kv)), "task's condition block and module_input block both monitor \"consul_kv\" variable type"},
-	})
+	} {
+		rows[name] = row{good: r[0], want: r[1], bad: r[2], told: r[3]}
+	}
+	checkRows(t, rows)
 }
 
 func TestEveryCronThatIsReadHasAnEnd(t *testing.T) {

@@ -13,6 +13,8 @@ type decoder struct {
 	Options
 	*report
 	cfg Config
+	// apiAt is where the api block stands.
+	apiAt Position
 }
 
 func newDecoder(o Options, r *report) *decoder {

@@ -41,7 +41,7 @@ func dump(t failer, cfg Config, reveal bool) []string {
 		tree["Providers"].([]any)[i] = shown
 	}
 	if reveal {
-		tree["Secrets"] = []any{cfg.Consul.Token.Reveal(), cfg.Consul.Auth.Password.Reveal()}
+		tree["Secrets"] = []any{cfg.Consul.Token.Reveal(), cfg.Consul.Auth.Password.Reveal(), cfg.Vault.Token.Reveal(), cfg.API.Token.Reveal()}
 	}
 	var lines []string
 	flatten("", tree, &lines)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"math"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -30,7 +29,8 @@ var logLevels = []string{"TRACE", "DEBUG", "INFO", "WARN", "ERR"}
 // own: tasks need the global buffer, the backend needs Consul.
 type parts struct {
 	consul, buffer, guard field
-	driver                field
+	driver, vault         field
+	license, licensePath  field
 	providers, tasks      []field
 }
 
@@ -40,9 +40,12 @@ func (d *decoder) config(top node) Config {
 		WorkingDir: absolute(d.WorkDir, defaultWorkingDir), ID: d.defaultID(), MaxParallelTasks: defaultParallel,
 		ShutdownGrace: defaultGrace, History: History{Runs: defaultRuns, Age: defaultAge}}
 	p := d.global(top)
+	d.checkAPI()
+	d.license(p)
 	d.cfg.Buffer = d.buffer(p.buffer, "", globalBuffer)
 	d.cfg.Guard = d.guard(p.guard, "", tasks.Guard{MaxDestroys: tasks.DefaultMaxDestroys})
 	d.consul(p.consul)
+	d.vault(p.vault)
 	d.driver(p.driver)
 	for _, f := range p.providers {
 		d.providers(f)
@@ -65,10 +68,13 @@ func (d *decoder) global(top node) (p parts) {
 		"client_type":        func(field) {}, // as CTS: accepted and ignored
 		"max_parallel_tasks": d.integer(&d.cfg.MaxParallelTasks, 1, math.MaxInt32),
 		"shutdown_grace":     d.duration(&d.cfg.ShutdownGrace),
-		"api":                d.nested("", map[string]setter{"address": d.apiAddress}),
+		"api":                d.api,
+		"tls":                d.serverTLS,
+		"syslog":             d.syslog,
 		"history": d.nested("", map[string]setter{
 			"runs": d.integer(&d.cfg.History.Runs, 1, math.MaxInt32), "age": d.duration(&d.cfg.History.Age)}),
-		"buffer_period": keep(&p.buffer), "guard": keep(&p.guard), "consul": keep(&p.consul), "driver": keep(&p.driver),
+		"buffer_period": keep(&p.buffer), "guard": keep(&p.guard), "consul": keep(&p.consul), "driver": keep(&p.driver), "vault": keep(&p.vault),
+		"license": keep(&p.license), "license_path": keep(&p.licensePath),
 		"terraform_provider": add(&p.providers), "task": add(&p.tasks),
 	})
 	return p
@@ -120,16 +126,4 @@ func (d *decoder) oneOf(dst *string, allowed ...string) setter {
 			*dst = s
 		}
 	}
-}
-
-func (d *decoder) apiAddress(f field) {
-	s, ok := d.text(f)
-	if !ok {
-		return
-	}
-	if s == "" || strings.ContainsAny(s, "/[] ") || strings.Contains(s, ":") && net.ParseIP(s) == nil {
-		d.problem(f.pos, "write an IP address or a host name; the port has its own setting, port", "address is not an address to listen on")
-		return
-	}
-	d.cfg.API.Address = s
 }

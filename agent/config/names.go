@@ -3,12 +3,7 @@ package config
 // notYet are names of the full surface that are known and not served yet, with
 // what holds in the meantime.
 var notYet = map[string]string{
-	"tls":                            "the HTTP API speaks plain HTTP on api { address }",
-	"vault":                          "no values are read from Vault",
-	"syslog":                         "logs go to standard error",
 	"service":                        "set datacenter, namespace, filter and cts_user_defined_meta in condition \"services\"",
-	"license":                        "Patchbay needs no license",
-	"license_path":                   "Patchbay needs no license",
 	"high_availability":              "run one agent",
 	"task.source":                    "use module",
 	"task.source_input":              "use module_input",

@@ -19,7 +19,20 @@ consul {
   auth { zzzzzzzz = 1 }
   tls { zzzzzzzz = 1 }
   transport { zzzzzzzz = 1 }
+  service_registration {
+    zzzzzzzz = 1
+    default_check { zzzzzzzz = 1 }
+  }
 }
+vault {
+  zzzzzzzz = 1
+  tls { zzzzzzzz = 1 }
+}
+tls {
+  enabled  = false
+  zzzzzzzz = 1
+}
+syslog { zzzzzzzz = 1 }
 driver "terraform" {
   zzzzzzzz = 1
   required_providers {

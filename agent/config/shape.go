@@ -81,8 +81,8 @@ func object(fields map[string]shape, required ...string) shape {
 	return shape{kind: kindObject, fields: fields, required: required}
 }
 
-// with gives fields and more of them.
-func with(fields, more map[string]shape) map[string]shape {
+// with gives the entries of both maps; those of more win.
+func with[T any](fields, more map[string]T) map[string]T {
 	out := maps.Clone(fields)
 	maps.Copy(out, more)
 	return out
