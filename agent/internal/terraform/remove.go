@@ -23,6 +23,7 @@ func (r *Runner) Remove(ctx context.Context, files tasks.Files) error {
 	if _, err := os.Stat(files.Dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	files.Root = nil // nothing is rendered, and nothing of it is to be blanked at the end
 	out := tasks.Outcome{Took: map[tasks.Stage]time.Duration{}}
 	j, err := r.open(ctx, files, &out)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"patchbay/tasks"
 )
 
 func TestRemoveRefusesWhileTheStateHoldsObjects(t *testing.T) {
@@ -22,8 +24,10 @@ func TestRemoveRefusesWhileTheStateHoldsObjects(t *testing.T) {
 		t.Errorf("plan after a refused removal: %s", out.Plan.Summary())
 	}
 
-	b.run(t, b.root(""))
-	if err := b.Remove(t.Context(), files); err != nil {
+	emptied := b.root("")
+	emptied.Root["providers.auto.tfvars"] = tasks.File{Content: []byte("# secrets\n"), Secret: true}
+	b.run(t, emptied)
+	if err := b.Remove(t.Context(), emptied); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(b.dir); !errors.Is(err, fs.ErrNotExist) {
