@@ -16,7 +16,8 @@ const DefaultMaxDestroys = 10
 type Guard struct {
 	// MaxDestroys is the most objects that one plan may destroy; 0 allows none.
 	MaxDestroys int
-	// AllowEmpty lets a service lose all of its members at once.
+	// AllowEmpty lets a service lose all of its members, and a variable all of its
+	// entries, at once.
 	AllowEmpty bool
 }
 
@@ -37,6 +38,9 @@ type Proposal struct {
 	Baseline bool
 	// Wanted are the members of the new input.
 	Wanted []catalog.Member
+	// AppliedSets and WantedSets are what the module was and is given besides
+	// services, in the form of [Input.Sets]; nil when nothing is known.
+	AppliedSets, WantedSets map[string][]string
 	// Selected tells whether the task still selects a service at all.
 	Selected func(service string) bool
 	// Views are those of the snapshot, with their verdicts.
@@ -68,6 +72,7 @@ const (
 // The rules of a guard.
 const (
 	RuleAllMembersLost = "all-members-lost"
+	RuleAllEntriesLost = "all-entries-lost"
 	RuleDestroyBudget  = "destroy-budget"
 	RuleApproval       = "approval"
 	RuleDestroy        = "destroy-asked"
@@ -100,7 +105,7 @@ func (v Verdict) Held() bool {
 // changes and this state lets everything through and says so; an approval of
 // something else counts for nothing.
 func (g Guard) Review(p Proposal) Verdict {
-	findings := append(g.lostMembers(p), g.destroyBudget(p)...)
+	findings := slices.Concat(g.lostMembers(p), g.lostEntries(p), g.destroyBudget(p))
 	if slices.ContainsFunc(findings, func(f Finding) bool { return f.Decision == Hold }) && p.Approval != nil {
 		findings = approve(findings, p)
 	}

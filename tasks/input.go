@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 
@@ -104,6 +105,30 @@ func (in Input) Members() []catalog.Member {
 	}
 	return out
 }
+
+// Sets names what the module is given besides services: for each variable its
+// sorted keys, services or nodes. A variable that the module is not given is not
+// in the map; one without entries is, with none.
+func (in Input) Sets() map[string][]string {
+	out := map[string][]string{}
+	if in.KV != nil {
+		out[VariableKV] = sortedNames(maps.Keys(in.KV))
+	}
+	if in.CatalogServices != nil {
+		out[VariableCatalogServices] = sortedNames(maps.Keys(in.CatalogServices))
+	}
+	if in.Nodes != nil {
+		names := make([]string, 0, len(in.Nodes))
+		for _, n := range in.Nodes {
+			names = append(names, n.Name)
+		}
+		out[VariableNodes] = sortedNames(slices.Values(names))
+	}
+	return out
+}
+
+// sortedNames is never nil, so that "none" and "not given" differ.
+func sortedNames(names iter.Seq[string]) []string { return append([]string{}, slices.Sorted(names)...) }
 
 // Instances lists the instances of the input.
 func (in Input) Instances() []catalog.Instance {

@@ -141,7 +141,9 @@ type AppliedInput struct {
 	Run     string           `json:"run,omitempty"`
 	Input   catalog.Digest   `json:"input"`
 	Members []catalog.Member `json:"members"`
-	At      time.Time        `json:"at"`
+	// Sets are in the form of [Input.Sets]; nil in records of an older Patchbay.
+	Sets map[string][]string `json:"sets,omitempty"`
+	At   time.Time           `json:"at"`
 }
 
 // Record is what must survive a restart of one task besides its runs.

@@ -155,9 +155,14 @@ type View struct {
 }
 
 // Empty tells whether Consul listed nothing.
-func (v *View) Empty() bool {
-	return len(v.Instances)+len(v.Names)+len(v.Pairs)+len(v.Nodes) == 0
-}
+func (v *View) Empty() bool { return v.Len() == 0 }
+
+// Len counts what Consul listed: instances, services, keys or nodes.
+func (v *View) Len() int { return len(v.Instances) + len(v.Names) + len(v.Pairs) + len(v.Nodes) }
+
+// Lists tells whether the view has a service, a key or a node of that name; it
+// knows nothing of instances.
+func (v *View) Lists(name string) bool { return v.entries()[name] }
 
 // NewServiceView makes the trusted view of a ServiceHealth query. It sorts
 // instances, their tags and checks in place and owns them from then on.
