@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -244,7 +245,7 @@ func wantedEntries(in tasks.Input) map[string]cty.Value {
 // FuzzLiteral: user and provider values keep their value and type.
 func FuzzLiteral(f *testing.F) {
 	f.Add("k", "v", 1.5)
-	f.Add("for", hostile, -0.0)
+	f.Add("for", hostile, math.Copysign(0, -1))
 	f.Add("e\u0301", "é", 1e300)
 	f.Add("", "\\", -1e-9)
 	f.Fuzz(func(t *testing.T, key, text string, number float64) {

@@ -66,7 +66,7 @@ func checkName(name string) error {
 	last := path.Base(name)
 	switch {
 	case !fs.ValidPath(name) || name == "." || !filepath.IsLocal(filepath.FromSlash(name)):
-		return fmt.Errorf("check file name %q: it must be a relative path without . and ..", name)
+		return fmt.Errorf("check file name %q: it must be relative and without dot segments", name)
 	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) || strings.Contains(name, `\`):
 		return fmt.Errorf("check file name %q: it has characters that are not allowed", name)
 	case strings.HasPrefix(first, ".") || strings.HasPrefix(first, "terraform.tfstate") || strings.HasSuffix(last, ".tfstate") || strings.Contains(last, ".tfstate."):
