@@ -127,13 +127,17 @@ func (d *decoder) catalogServices(b labelled, path string, more map[string]sette
 }
 
 func (d *decoder) consulKV(b labelled, path, kind string, more map[string]setter) (kv tasks.ConsulKV) {
-	more["path"] = d.str(&kv.Path)
+	broken := false
+	more["path"] = func(f field) {
+		path, ok := d.text(f)
+		kv.Path, broken = path, !ok
+	}
 	more["recurse"] = d.boolean(&kv.Recurse)
 	more["datacenter"], more["namespace"] = d.str(&kv.Datacenter), d.str(&kv.Namespace)
 	d.block(b.body, path, more)
 	root := kv.Path == "/" && kv.Recurse
 	kv.Path = strings.TrimPrefix(kv.Path, "/")
-	if kv.Path == "" && !root {
+	if kv.Path == "" && !root && !broken {
 		d.missing(b.pos, "write path = \"…\", or path = \"/\" with recurse = true for all keys", "path is required for consul-kv %s", kind)
 	}
 	return kv
@@ -150,7 +154,8 @@ func (d *decoder) nodes(b labelled, path string, more map[string]setter) (n task
 func (d *decoder) schedule(b labelled, path string) (s tasks.Schedule) {
 	broken := false
 	d.block(b.body, path, map[string]setter{"cron": func(f field) {
-		d.str(&s.Cron)(f)
+		cron, ok := d.text(f)
+		s.Cron, broken = cron, !ok
 		if err := checkCron(s.Cron); s.Cron != "" && err != nil {
 			broken = true
 			d.problem(f.value.pos, "write 5 to 7 fields, such as \"*/10 * * * *\", or @hourly and the like", "unable to parse cron %q: %v", s.Cron, err)

@@ -125,3 +125,17 @@ func TestDriverAndTaskKeepTheContract(t *testing.T) {
 	}
 	checkRows(t, rows)
 }
+
+func TestProviderBlocksKeepTheContract(t *testing.T) {
+	provider := func(line string) string { return block(`terraform_provider "p"`, line) }
+	checkRows(t, map[string]row{
+		"one label":     {good: provider(`a = 1`), want: `Providers[0].Arguments.a = 1`, bad: `terraform_provider "a" "b" {}`, told: "terraform_provider takes exactly one label"},
+		"alias":         {good: provider(`alias = "x"`), want: `Providers[0].Alias = "x"`, bad: provider(`alias = "x"`) + "\n" + provider(`alias = "x"`), told: "duplicate provider configuration: p.x"},
+		"auto_commit":   {good: provider(`auto_commit = false`), want: `Providers[0].Name = "p"`, bad: provider(`auto_commit = true`), told: "'auto_commit' is not supported yet"},
+		"task_env":      {good: provider(`task_env { A = "{{ env \"B\" }}" }`), want: `Providers[0].Env.A = "{{ env \"B\" }}"`, bad: provider(`task_env { A = ["x"] }`), told: "A must be a string"},
+		"dynamic value": {good: provider(`a = "x{{ key \"k\" }}y"`), want: `Providers[0].Arguments.a = "x{{ key \"k\" }}y"`, bad: inTask(`description = "{{ key \"k\" }}"`), told: "dynamic configuration using template syntax is only supported for terraform_provider blocks"},
+		"value of Vault": {good: "vault { address = \"http://v\" }\n" + provider(`a = "{{ with secret \"s\" }}{{ .Data.x }}{{ end }}"`), want: `Vault.Enabled = true`,
+			bad: provider(`b { c = ["{{ with secret \"s\" }}{{ .Data.x }}{{ end }}"] }`), told: "detected dynamic configuration using Vault: missing Vault configuration"},
+		"fake-sync": {good: `terraform_provider "fake" {}`, want: `Providers[0].Name = "fake"`, bad: `terraform_provider "fake-sync" { name = "x" }`, told: `provider "fake-sync" is not supported yet`},
+	})
+}

@@ -70,7 +70,7 @@ func TestSecretsAreNotInErrorsAndDumps(t *testing.T) {
 		"unknown escape":             "consul { token = \"hunter2\\w\" }",
 		"call":                       "consul { token = f(\"hunter2\") }",
 		"wrong type elsewhere":       "port = \"hunter2\"\nshutdown_grace = \"hunter2\"\nlog_format = \"hunter2\"\napi { address = \"hunter2:1\" }",
-		"dynamic value":              "terraform_provider \"x\" { p = \"{{ env \\\"A\\\" }}hunter2\" }",
+		"dynamic value":              "terraform_provider \"x\" { p = \"{{ with secret \\\"hunter2\\\" }}hunter2{{ end }}\" }",
 		"two of one":                 "terraform_provider \"x\" {\n p = \"hunter2\"\n p = \"hunter2\"\n}",
 		"provider argument is wrong": "terraform_provider \"x\" {\n p = [hunter2]\n q = \"${hunter2}\" +\n}",
 		"environment":                "terraform_provider \"x\" {\n task_env = { A = [\"hunter2\"], \"=\" = \"hunter2\" }\n}",

@@ -17,6 +17,9 @@ var notYet = map[string]string{
 // laterDrivers are those that CTS knows beside the one that is served now.
 var laterDrivers = map[string]bool{"terraform-cloud": true}
 
+// laterProviders are those that stand for more than a Terraform provider.
+var laterProviders = map[string]string{"fake-sync": "use a provider of Terraform"}
+
 // instead are hints for names that used to mean something.
 var instead = map[string]string{
 	"provider":                     "write terraform_provider \"<name>\" { … }",

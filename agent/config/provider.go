@@ -24,6 +24,10 @@ func (d *decoder) providers(f field) {
 			d.problem(b.pos, "write "+writeProvider, "terraform_provider takes exactly one label")
 			continue
 		}
+		if what, ok := laterProviders[b.label]; ok {
+			d.problem(b.pos, "remove it; "+what, "provider %q is not supported yet", b.label)
+			continue
+		}
 		p := d.provider(b)
 		if slices.ContainsFunc(d.cfg.Providers, func(q tasks.Provider) bool { return q.ID() == p.ID() }) {
 			d.problem(b.pos, "give one of them another alias", "duplicate provider configuration: %s", p.ID())
@@ -43,11 +47,10 @@ func (d *decoder) provider(b labelled) tasks.Provider {
 		case "task_env":
 			d.taskEnv(&p, f)
 		case "auto_commit":
-			d.unknown(f, "terraform_provider", nil)
+			d.autoCommit(f)
 		default:
-			if d.isStatic(f.value) {
-				arguments = append(arguments, f)
-			}
+			d.template(f.value)
+			arguments = append(arguments, f)
 		}
 	}
 	// A block is a tuple of one. In JSON an object here counts as a block, as in
@@ -79,10 +82,8 @@ func (d *decoder) alias(dst *string, f field) {
 
 func (d *decoder) taskEnv(p *tasks.Provider, f field) {
 	p.Env = map[string]tasks.Secret{}
-	if !d.isStatic(f.value) {
-		return
-	}
-	d.pairs(f, func(name string, entry field, text string) {
+	d.template(f.value)
+	d.pairs(f, d.anyText, func(name string, entry field, text string) {
 		if name == "" || strings.ContainsAny(name, "=\x00") || strings.ContainsRune(text, 0) {
 			d.problem(entry.pos, "use letters, digits and _", "not an environment variable")
 			return
@@ -91,19 +92,11 @@ func (d *decoder) taskEnv(p *tasks.Provider, f field) {
 	})
 }
 
-// isStatic reports template calls, which would otherwise reach a device as a
-// password.
-func (d *decoder) isStatic(n node) bool {
-	if n.kind == kindString && dynamic.MatchString(n.text) {
-		d.problem(n.pos, "write the value itself", "dynamic configuration using template syntax is not supported yet")
-		return false
+// autoCommit refuses what would have to be done after each apply.
+func (d *decoder) autoCommit(f field) {
+	commit := false
+	d.boolean(&commit)(f)
+	if commit {
+		d.unknown(f, "terraform_provider", nil)
 	}
-	ok := true
-	for _, item := range n.list {
-		ok = d.isStatic(item) && ok
-	}
-	for _, f := range n.fields {
-		ok = d.isStatic(f.value) && ok
-	}
-	return ok
 }

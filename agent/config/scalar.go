@@ -2,7 +2,6 @@ package config
 
 import (
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -10,23 +9,25 @@ import (
 	"patchbay/tasks"
 )
 
-// dynamic finds CTS's template calls. They are refused, because taking them as
-// plain text would send a template where a password is meant.
-var dynamic = regexp.MustCompile(`\{\{-?\s*(with\s+secrets?|env|envOrDefault|key|keyOrDefault|keyExists|secrets?)\b`)
-
 // Weak typing is CTS's: numbers, booleans and strings stand for one another where
 // the text allows it, and a single value for a list of one. No message shows a
 // value, since any may be a secret.
 
+// text decodes a string without template calls.
 func (d *decoder) text(f field) (string, bool) {
+	if f.value.scalar() && dynamic.MatchString(f.value.text) {
+		d.problem(f.value.pos, "write the value itself, or set it by an environment variable where the reference names one",
+			"dynamic configuration using template syntax is only supported for terraform_provider blocks")
+		return "", false
+	}
+	return d.anyText(f)
+}
+
+// anyText decodes a string.
+func (d *decoder) anyText(f field) (string, bool) {
 	n := f.value
 	if !n.scalar() {
 		d.problem(f.pos, "write "+f.name+" = \"…\"", "%s must be a string, not %s", f.name, n.kind)
-		return "", false
-	}
-	if dynamic.MatchString(n.text) {
-		d.problem(n.pos, "write the value itself, or set it by an environment variable where the reference names one",
-			"dynamic configuration using template syntax is only supported for terraform_provider blocks")
 		return "", false
 	}
 	if n.kind == kindBool {
@@ -143,14 +144,14 @@ func (d *decoder) list(dst *[]string) setter {
 }
 
 // pairs calls use for every name and text of a block or object whose names are
-// the user's.
-func (d *decoder) pairs(f field, use func(name string, entry field, text string)) {
+// the user's; decode is text or anyText.
+func (d *decoder) pairs(f field, decode func(field) (string, bool), use func(name string, entry field, text string)) {
 	n, ok := d.object(f)
 	if !ok {
 		return
 	}
 	for _, e := range n.fields {
-		if s, ok := d.text(e); ok {
+		if s, ok := decode(e); ok {
 			use(e.name, e, s)
 		}
 	}
@@ -159,7 +160,7 @@ func (d *decoder) pairs(f field, use func(name string, entry field, text string)
 func (d *decoder) stringMap(dst *map[string]string) setter {
 	return func(f field) {
 		*dst = map[string]string{}
-		d.pairs(f, func(name string, _ field, text string) { (*dst)[name] = text })
+		d.pairs(f, d.text, func(name string, _ field, text string) { (*dst)[name] = text })
 	}
 }
 
