@@ -15,36 +15,29 @@ import (
 // stops, or the connection was lost.
 var ErrStreamEnded = errors.New("the agent ended the stream of events")
 
-// Events gives every change of any task's state as it happens, the whole state
-// each time, beginning with how all tasks stand. The last pair has an error: the
-// context's own, [ErrStreamEnded] or why there is no stream.
-func (c *Client) Events(ctx context.Context) iter.Seq2[State, error] {
+// Events follows every change of any task's state, the whole state each time,
+// beginning with the changes after this call: read [Client.States] after it and
+// nothing is missed. It ends with ctx; so does the connection when nobody ranges
+// over the states. The last pair has an error: the context's own, [ErrStreamEnded]
+// or why an event could not be read.
+func (c *Client) Events(ctx context.Context) (iter.Seq2[State, error], error) {
+	body, err := c.stream(ctx, "v1", "events")
+	if err != nil {
+		return nil, err
+	}
 	return func(yield func(State, error) bool) {
-		body, err := c.stream(ctx, "v1", "events")
-		if err != nil {
-			yield(State{}, err)
-			return
-		}
 		defer body.Close()
 		events := newEventReader(body, maxAnswer)
 		for {
-			data, err := events.next()
-			if err == nil {
-				var s State
-				if err = decode(data, &s); err == nil {
-					if !yield(s, nil) {
-						return
-					}
-					continue
-				}
-			}
-			if ctx.Err() != nil {
+			s, err := events.state()
+			if err != nil && ctx.Err() != nil {
 				err = ctx.Err()
 			}
-			yield(State{}, err)
-			return
+			if !yield(s, err) || err != nil {
+				return
+			}
 		}
-	}
+	}, nil
 }
 
 // stream opens an answer that is read as it comes.
@@ -79,6 +72,15 @@ func newEventReader(r io.Reader, limit int) *eventReader {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, limit)
 	return &eventReader{lines, limit}
+}
+
+// state gives the next event as a task's state.
+func (e *eventReader) state() (s State, err error) {
+	data, err := e.next()
+	if err != nil {
+		return State{}, err
+	}
+	return s, decode(data, &s)
 }
 
 // next gives the data of the next event that has any; comments, which keep the

@@ -19,6 +19,8 @@ type cli struct {
 	now            func() time.Time
 	// legacy is true when the program was started as consul-terraform-sync.
 	legacy bool
+	// terminal is true when stdout is one.
+	terminal bool
 }
 
 // run parses the arguments, runs the command and gives the exit code.
@@ -70,7 +72,7 @@ func (c *cli) root() *cobra.Command {
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
 	root.SetVersionTemplate("{{.Version}}")
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(c.flagError)
 	root.Flags().SetInterspersed(false)
 	root.AddCommand(c.start(), c.status(), c.task(), c.validate(), c.versionCommand())
 	return root
@@ -88,7 +90,7 @@ func (c *cli) unknownCommand(cmd *cobra.Command, args []string) error {
 }
 
 // flagError turns cobra's complaint about a flag into one with usage.
-func flagError(cmd *cobra.Command, err error) error {
+func (c *cli) flagError(cmd *cobra.Command, err error) error {
 	return &failure{code: exitFlag, what: fmt.Sprintf("unsupported arguments in flags '%s'", err),
 		details: []string{cmd.UsageString()}}
 }

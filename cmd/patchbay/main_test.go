@@ -144,7 +144,8 @@ func fakeRun() int {
 	if err != nil {
 		panic(err)
 	}
-	c := &cli{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, daemon: fakeDaemon(), now: func() time.Time { return now }}
+	c := &cli{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, daemon: fakeDaemon(), now: func() time.Time { return now },
+		terminal: os.Getenv("TERMINAL") != ""}
 	return c.run(os.Args[1:])
 }
 

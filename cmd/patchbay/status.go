@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"patchbay/agent/client"
@@ -18,7 +19,13 @@ func (c *cli) status() *cobra.Command {
 	}
 	a, o := apiFlags(cmd), outputFlag(cmd)
 	check := cmd.Flags().Bool("check", false, "exit with 11 when a task is failing, with 3 when one is held")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.showStatus(cmd.Context(), a, *o, *check) }
+	watch := cmd.Flags().BoolP("watch", "w", false, "go on and show every change")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *watch && *check {
+			return c.flagError(cmd, errors.New("-w never ends, so that -check has nothing to tell"))
+		}
+		return c.showStatus(cmd.Context(), a, *o, *check, *watch)
+	}
 	return cmd
 }
 
@@ -28,12 +35,15 @@ type overview struct {
 	Tasks []client.State `json:"tasks"`
 }
 
-func (c *cli) showStatus(ctx context.Context, a *api, o output, check bool) error {
+func (c *cli) showStatus(ctx context.Context, a *api, o output, check, watch bool) error {
 	api, err := a.connect(c)
 	if err != nil {
 		return err
 	}
 	defer api.Close()
+	if watch {
+		return c.watchStatus(ctx, api, o)
+	}
 	var all overview
 	if all.Tasks, err = api.States(ctx); err != nil {
 		return refused("unable to read the status", err)

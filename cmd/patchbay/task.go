@@ -12,6 +12,6 @@ func (c *cli) task() *cobra.Command {
 	}
 	cmd.Flags().SetInterspersed(false)
 	cmd.AddCommand(c.taskList(), c.taskShow(), c.taskRuns(), c.taskRun(), c.taskApprove(),
-		c.taskCreate(), c.taskEnable(), c.taskDisable(), c.taskDelete())
+		c.taskCreate(), c.taskEnable(), c.taskDisable(), c.taskDelete(), c.taskUpdate(), c.taskLogs())
 	return cmd
 }

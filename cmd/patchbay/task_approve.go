@@ -29,7 +29,7 @@ func (c *cli) taskApprove() *cobra.Command {
 	cmd.Flags().StringVar(&v.reason, "reason", "", "why, for the record")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(v.reason) > client.MaxReason {
-			return flagError(cmd, fmt.Errorf("reason has %d bytes, at most %d are kept", len(v.reason), client.MaxReason))
+			return c.flagError(cmd, fmt.Errorf("reason has %d bytes, at most %d are kept", len(v.reason), client.MaxReason))
 		}
 		return c.approve(cmd.Context(), v, args[0])
 	}

@@ -21,7 +21,7 @@ func (c *cli) taskRuns() *cobra.Command {
 	limit := cmd.Flags().Int("limit", client.DefaultRuns, fmt.Sprintf("most runs to list, 1 to %d", client.MaxRuns))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *limit < 1 || *limit > client.MaxRuns {
-			return flagError(cmd, fmt.Errorf("limit is %d, want 1 to %d", *limit, client.MaxRuns))
+			return c.flagError(cmd, fmt.Errorf("limit is %d, want 1 to %d", *limit, client.MaxRuns))
 		}
 		return c.listRuns(cmd.Context(), a, *o, args[0], *limit)
 	}

@@ -89,8 +89,13 @@ func jsonText(value any) (string, error) {
 	if err := e.Encode(value); err != nil {
 		return "", fmt.Errorf("write JSON: %w", err)
 	}
+	return safeJSON(raw.String()), nil
+}
+
+// safeJSON escapes in JSON what [printable] escapes in text.
+func safeJSON(raw string) string {
 	var b strings.Builder
-	for _, r := range raw.String() {
+	for _, r := range raw {
 		switch {
 		case r == '\n' || strconv.IsPrint(r):
 			b.WriteRune(r)
@@ -101,7 +106,7 @@ func jsonText(value any) (string, error) {
 			fmt.Fprintf(&b, `\u%04x`, r)
 		}
 	}
-	return b.String(), nil
+	return b.String()
 }
 
 // count gives "1 task", "2 tasks".
