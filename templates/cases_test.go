@@ -49,6 +49,9 @@ func object(attrs ...any) cty.Value {
 	return cty.ObjectVal(m)
 }
 
+// blocks is what the configuration makes of blocks.
+func blocks(list ...cty.Value) cty.Value { return cty.TupleVal(list) }
+
 func local() Backend { return Backend{Type: "local"} }
 
 // shippedForTest stands for the shipped modules, so that goldens do not move
@@ -81,7 +84,7 @@ func examples() map[string]example {
 	t.Description, t.Version = "Firewall rules for web", "1.0.0"
 	all["the contract's own example"] = example{t, Inputs{
 		Input: input(web("1", "n1"), web("2", "n2")), RequiredVersion: ">= 0.13.0, <= 1.14.3",
-		Providers:         []tasks.Provider{{Name: "fw", Arguments: tasks.NewSecretValue(object("host", "fw.example.com", "login", object("user", "net")))}},
+		Providers:         []tasks.Provider{{Name: "fw", Arguments: tasks.NewSecretValue(object("host", "fw.example.com", "login", blocks(object("user", "net"))))}},
 		RequiredProviders: map[string]RequiredProvider{"fw": {"acme/fw", "1.3.0"}, "unused": {"acme/unused", "1"}},
 		Backend: Backend{Type: "consul", Attributes: map[string]cty.Value{
 			"address": cty.StringVal("localhost:8500"), "path": cty.StringVal("consul-terraform-sync/terraform"), "gzip": cty.True}},
@@ -111,6 +114,16 @@ func examples() map[string]example {
 			{Name: "bare"},
 		},
 		RequiredProviders: map[string]RequiredProvider{"alpha": {Version: "~> 2.0"}, "zeta": {Source: "acme/zeta"}},
+	}}
+
+	all["a provider's blocks stay in main.tf and its objects are for its schema to tell"] = example{task("objects"), Inputs{
+		Backend: local(),
+		Providers: []tasks.Provider{
+			{Name: "plain", Arguments: tasks.NewSecretValue(object("zone", blocks(object("id", 1)), "features", blocks(cty.EmptyObjectVal), "login", blocks(object("user", hostile, "roles", cty.TupleVal([]cty.Value{cty.StringVal("r")})))))},
+			{Name: "schema", Arguments: tasks.NewSecretValue(object("host", "h", "zone", blocks(object("id", 1), object("id", 2)), "headers", object("X-A", hostile, "${x}", "y"),
+				"labels", object("a", hostile), "default_tags", blocks(object("tags", object("team", "net"))),
+				"rules", blocks(object("on", blocks(object("if", 1))), object("on", blocks(object("if", 2), object("if", 3))))))},
+		},
 	}}
 
 	t = task("weighted")

@@ -18,6 +18,9 @@ func (r *root) main() []byte {
 	body.AppendNewline()
 	r.terraformBlock(body)
 	for _, p := range r.providers {
+		if !p.plain {
+			continue
+		}
 		body.AppendNewline()
 		block := body.AppendNewBlock("provider", []string{p.name}).Body()
 		writeArguments(block, hcl.Traversal{hcl.TraverseRoot{Name: "var"}, hcl.TraverseAttr{Name: p.name}}, p.arguments)

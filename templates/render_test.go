@@ -85,7 +85,6 @@ func TestWhatCannotBeWrittenIsAnErrorThatNamesIt(t *testing.T) {
 			in.Providers = append(provider(cty.EmptyObjectVal), provider(cty.EmptyObjectVal)...)
 		}), []string{`provider "dev"`}},
 		"a provider argument that is no name":     {change(func(_ *tasks.Task, in *Inputs) { in.Providers = provider(object("a b", 1)) }), []string{`"a b"`, `provider "dev"`}},
-		"a nested argument that is no name":       {change(func(_ *tasks.Task, in *Inputs) { in.Providers = provider(object("b", object("x\n", 1))) }), []string{`"x\n"`, "b"}},
 		"a provider value that is unknown":        {change(func(_ *tasks.Task, in *Inputs) { in.Providers = provider(object("x", cty.UnknownVal(cty.String))) }), []string{`argument "x"`, "literal"}},
 		"provider arguments that are no object":   {change(func(_ *tasks.Task, in *Inputs) { in.Providers = provider(cty.True) }), []string{`provider "dev"`}},
 		"a variable without a value":              {change(func(t *tasks.Task, _ *Inputs) { t.Variables = map[string]cty.Value{"x": cty.NilVal} }), []string{`variable "x"`}},
@@ -223,7 +222,7 @@ func TestTheInputDigestCoversAllThatIsRendered(t *testing.T) {
 		"another name in env":  func(f *tasks.Files) { f.Env = map[string]tasks.Secret{"B": tasks.NewSecret("1")} },
 		"no env":               func(f *tasks.Files) { f.Env = nil },
 	}
-	if InputDigest(base()) != InputDigest(base()) {
+	if one, other := InputDigest(base()), InputDigest(base()); one != other {
 		t.Fatal("equal files have different digests")
 	}
 	seen := map[catalog.Digest]string{InputDigest(base()): "the same"}

@@ -106,6 +106,20 @@ func withoutRegistry(t *testing.T, root map[string]tasks.File) map[string]tasks.
 			}
 		}
 	}
+	if content, ok := out[fileProviders]; ok {
+		var written struct {
+			Provider map[string]any `json:"provider"`
+		}
+		if err := json.Unmarshal(content.Content, &written); err != nil {
+			t.Fatal(err)
+		}
+		asLocals, err := json.Marshal(map[string]any{"locals": written.Provider})
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(out, fileProviders)
+		out["locals.tf.json"] = tasks.File{Content: asLocals}
+	}
 	out[fileMain] = tasks.File{Content: file.Bytes()}
 	out["locals.tf"] = tasks.File{Content: locals.Bytes()}
 	out["stub/main.tf"] = tasks.File{Content: stub.Bytes()}
@@ -185,7 +199,7 @@ func TestTerraformDecodesHostileValuesAsTheyAre(t *testing.T) {
 	}
 	values := map[string]cty.Value{"text": cty.StringVal(hostile), "nested": object("for", hostile, "a.b", cty.TupleVal([]cty.Value{cty.NumberIntVal(-3), cty.StringVal("$${")})),
 		"big": cty.MustParseNumberVal("123456789012345678901234567890.5")}
-	hidden := object("host", hostile, "block", cty.TupleVal([]cty.Value{object("x", "%{"), object("x", 1)}))
+	hidden := object("host", hostile, "block", blocks(object("x", "%{"), object("x", 1)), "headers", object("${x}", hostile))
 	e := task("decode")
 	e.Module, e.Variables = "builtin/weighted", values
 	in := entries("a\x00b\r\n\"${x}", hostile, "%{if true}")

@@ -48,12 +48,14 @@ func newInitKey(root *os.Root, files tasks.Files, b Binary) initKey {
 	h := catalog.NewHasher().String("1", b.Path, b.Product, b.Version, b.stamp, files.Workspace)
 	var backend []string
 	for _, name := range slices.Sorted(maps.Keys(files.Root)) {
-		if !strings.HasSuffix(name, ".tf") {
+		isJSON := strings.HasSuffix(name, ".tf.json")
+		if !isJSON && !strings.HasSuffix(name, ".tf") {
 			continue
 		}
 		content := files.Root[name].Content
 		h.String(name, string(content))
-		if strings.Contains(name, "/") {
+		// A JSON file of the root holds providers, and no module or backend.
+		if isJSON || strings.Contains(name, "/") {
 			continue
 		}
 		f, diags := hclsyntax.ParseConfig(content, name, hcl.InitialPos)

@@ -163,6 +163,9 @@ func TestInitRunsOnlyWhenNeeded(t *testing.T) {
 	f := files("3")
 	f.Root["main.tf"] = tasks.File{Content: append(f.Root["main.tf"].Content, "# note\n"...)}
 	expect("a changed main.tf", f, "init", "plan", "apply")
+	f.Root["providers.tf.json"] = tasks.File{Content: []byte("{\"locals\": {\"x\": 1}}\n")}
+	expect("a new JSON file", f, "init", "plan")
+	expect("the same JSON file", f, "plan")
 	if err := os.RemoveAll(filepath.Join(b.dir, ".terraform/modules")); err != nil {
 		t.Fatal(err)
 	}
