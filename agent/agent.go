@@ -24,6 +24,8 @@ type Options struct {
 	Version string
 	// Decode reads a task of the HTTP API as the configuration reads one of a file.
 	Decode httpapi.Decode
+	// Reload gives configurations that take the place of Config; nil gives none.
+	Reload <-chan config.Config
 	// Stop gives one value per signal: the first takes no more changes and lets
 	// an apply in flight finish, each further one shortens the wait by one step.
 	Stop <-chan struct{}
@@ -77,6 +79,10 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 	go func() {
 		killed <- ladder{soft: drain, hard: interrupt, grace: opts.Config.ShutdownGrace, log: opts.Log}.follow(opts.Stop, ended)
 	}()
+	outer.Go(func() error {
+		follow(soft, opts, e)
+		return nil
+	})
 	finished := make(chan error, 1)
 	go func() { finished <- e.runAll(soft, hard, opts.Config.MaxParallelTasks) }()
 	select {
@@ -87,6 +93,26 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 		return errors.Join(err, <-killed, outer.Wait())
 	case err := <-killed:
 		return err
+	}
+}
+
+// follow hands changed configurations to the engine until ctx ends.
+func follow(ctx context.Context, opts Options, e *engine) {
+	for {
+		select {
+		case cfg := <-opts.Reload:
+			if restarts(opts.Config, cfg) {
+				opts.Log.Warn("some changes of the configuration are taken over by a restart only")
+			}
+			opts.Config = cfg
+			select {
+			case e.reloads <- opts:
+			case <-ctx.Done():
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

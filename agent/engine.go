@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"patchbay/agent/config"
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
@@ -27,18 +28,35 @@ type engine struct {
 	definitions definitionStore
 	buffer      tasks.Buffer // of tasks that set none
 	runs        func(task string, limit int) ([]tasks.Run, error)
-	// hire makes the worker of a definition; past is what an earlier process knew.
-	hire func(tasks.Task) (*worker, error)
-	past func(task string) (tasks.Record, []tasks.Run, error)
+	// hirer gives what makes the workers of definitions under a configuration;
+	// past is what an earlier process knew of a task.
+	hirer func(config.Config) func(tasks.Task) (*worker, error)
+	past  func(task string) (tasks.Record, []tasks.Run, error)
 	// answering tells whether Consul answers and, if not, the newest error.
 	answering func() (ok bool, reason string)
 	creations chan creation
+	reloads   chan Options
 	ended     chan struct{} // closed when no more creations are taken
 
 	mu       sync.RWMutex // guards what follows
 	runners  []*runner
 	reserved map[string]bool           // names of tasks that are being created
 	files    map[string]catalog.Digest // blocks of the configuration by task
+	make     func(tasks.Task) (*worker, error)
+}
+
+// rehire makes workers under another configuration from now on.
+func (e *engine) rehire(cfg config.Config) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.make = e.hirer(cfg)
+}
+
+// hire makes the worker of a definition.
+func (e *engine) hire(t tasks.Task) (*worker, error) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.make(t)
 }
 
 // runAll runs all tasks until soft ends and everything they started has ended.
@@ -58,6 +76,10 @@ func (e *engine) runAll(soft, hard context.Context, parallel int) error {
 					e.create(soft, hard, c)
 					return nil
 				})
+			case opts := <-e.reloads:
+				if err := e.reload(soft, hard, opts); err != nil {
+					opts.Log.Error("configuration was not taken over wholly", "err", err)
+				}
 			case <-soft.Done():
 				return nil
 			}

@@ -17,6 +17,7 @@ type command struct {
 	approve *httpapi.ApproveRequest
 	change  *change
 	remove  *removal
+	swap    *worker // the task as a changed configuration has it
 	answer  chan<- reply
 }
 
@@ -57,6 +58,8 @@ func (r *runner) obey(soft, hard context.Context, c command, stopping bool) {
 		out.err = tasks.ErrStopping
 	case c.remove != nil:
 		out.err = r.remove(*c.remove)
+	case c.swap != nil:
+		r.successor = c.swap
 	case c.change != nil:
 		if r.idle() {
 			r.begin(soft, hard, *c.change, c.answer)
@@ -182,4 +185,14 @@ func (r *runner) adopt(soft context.Context, res result) {
 	}
 	r.tried.Store(true)
 	r.follow(soft)
+}
+
+// succeed goes on with the task as a changed configuration has it, from a first
+// pass, as after a restart.
+func (r *runner) succeed(soft context.Context) {
+	r.supersede()
+	r.work, r.successor, r.ran = r.successor, nil, ran{}
+	r.tried.Store(false)
+	r.follow(soft)
+	r.publish()
 }

@@ -89,10 +89,21 @@ func (p *parts) close() {
 
 // engine makes a runner for every task, with what an earlier process knew.
 func (p *parts) engine(opts Options) (*engine, error) {
-	makeInputs := inputs(opts.Config, templates.RequiredVersion(p.binary.Version))
-	e := &engine{source: p.consul, feed: newFeed(), definitions: p.store, buffer: opts.Config.Buffer, runs: p.store.Runs, past: p.past, answering: p.answering,
-		creations: make(chan creation), ended: make(chan struct{}), reserved: map[string]bool{}, files: map[string]catalog.Digest{}}
-	e.hire = func(t tasks.Task) (*worker, error) {
+	e := &engine{source: p.consul, feed: newFeed(), definitions: p.store, buffer: opts.Config.Buffer, runs: p.store.Runs, past: p.past,
+		answering: p.answering, hirer: p.hirer, creations: make(chan creation), reloads: make(chan Options), ended: make(chan struct{}),
+		reserved: map[string]bool{}, files: map[string]catalog.Digest{}}
+	e.rehire(opts.Config)
+	if err := e.load(opts); err != nil {
+		return nil, err
+	}
+	p.observe(e)
+	return e, nil
+}
+
+// hirer gives the maker of workers under a configuration.
+func (p *parts) hirer(cfg config.Config) func(tasks.Task) (*worker, error) {
+	makeInputs := inputs(cfg, templates.RequiredVersion(p.binary.Version))
+	return func(t tasks.Task) (*worker, error) {
 		filters, err := compileFilters(t)
 		if err != nil {
 			return nil, err
@@ -102,13 +113,8 @@ func (p *parts) engine(opts Options) (*engine, error) {
 			return nil, err
 		}
 		return &worker{task: t, inputs: makeInputs, filters: filters, schedule: schedule, workspace: p.workspace, inspector: p.inspector,
-			store: p.store, metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: opts.Log}, nil
+			store: p.store, metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: p.log}, nil
 	}
-	if err := e.load(opts); err != nil {
-		return nil, err
-	}
-	p.observe(e)
-	return e, nil
 }
 
 // past reads what an earlier process knew of a task.

@@ -48,6 +48,7 @@ type runner struct {
 	retry     *retry
 	tick      time.Time // of a scheduled task; zero for never
 	removal   *removal
+	successor *worker // takes over once the task is idle
 }
 
 // ran is what the newest run of this process was started with.
@@ -89,6 +90,9 @@ func (r *runner) loop(soft, hard context.Context) error {
 		r.publish()
 		if r.idle() && (stop == nil || r.removal != nil && r.removal.complete()) {
 			return r.end()
+		}
+		if r.idle() && r.successor != nil && r.removal == nil {
+			r.succeed(soft)
 		}
 		r.arm(timer)
 		select {

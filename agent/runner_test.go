@@ -185,6 +185,7 @@ type bench struct {
 	store     *memory
 	runner    *runner
 	engine    *engine
+	options   Options
 	drain     context.CancelFunc
 	interrupt context.CancelFunc
 	ended     chan struct{}
@@ -207,10 +208,14 @@ func newBench(t *testing.T, task tasks.Task, record tasks.Record) *bench {
 func startBench(t *testing.T, store *memory, terraform *terraformFake, file ...tasks.Task) *bench {
 	b := &bench{t: t, consul: &consulFake{watchers: map[chan catalog.Snapshot]bool{}}, terraform: terraform, store: store, ended: make(chan struct{})}
 	n := len(store.runs)
-	b.engine = &engine{source: b.consul, feed: newFeed(), definitions: store, creations: make(chan creation), ended: make(chan struct{}),
+	b.engine = &engine{source: b.consul, feed: newFeed(), definitions: store, creations: make(chan creation), reloads: make(chan Options), ended: make(chan struct{}),
 		reserved: map[string]bool{}, files: map[string]catalog.Digest{}, answering: func() (bool, string) { return true, "" }}
-	b.engine.past = func(name string) (tasks.Record, []tasks.Run, error) { return store.records[name], nil, nil }
-	b.engine.hire = func(task tasks.Task) (*worker, error) {
+	b.engine.past = func(name string) (tasks.Record, []tasks.Run, error) {
+		store.mu.Lock()
+		defer store.mu.Unlock()
+		return store.records[name], nil, nil
+	}
+	hire := func(task tasks.Task) (*worker, error) {
 		filters, err := compileFilters(task)
 		if err != nil {
 			return nil, err
@@ -223,6 +228,8 @@ func startBench(t *testing.T, store *memory, terraform *terraformFake, file ...t
 			},
 			newID: func(time.Time) string { n++; return fmt.Sprintf("run-%04d", n) }}, err
 	}
+	b.engine.hirer = func(config.Config) func(tasks.Task) (*worker, error) { return hire }
+	b.engine.rehire(config.Config{})
 	decode := func(text json.RawMessage) (tasks.Task, error) {
 		var wire httpapi.Task
 		if err := json.Unmarshal(text, &wire); err != nil {
@@ -232,7 +239,8 @@ func startBench(t *testing.T, store *memory, terraform *terraformFake, file ...t
 		made.Name, made.Enabled, made.Description = wire.Name, wire.Enabled, wire.Description
 		return made, nil
 	}
-	if err := b.engine.load(Options{Config: config.Config{Tasks: file}, Log: hclog.NewNullLogger(), Decode: decode}); err != nil {
+	b.options = Options{Config: config.Config{Tasks: file}, Log: hclog.NewNullLogger(), Decode: decode}
+	if err := b.engine.load(b.options); err != nil {
 		t.Fatal(err)
 	}
 	if len(b.engine.runners) > 0 {
