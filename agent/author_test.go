@@ -270,6 +270,27 @@ func TestAScheduleRunsOnlyWhenAnInputChanged(t *testing.T) {
 	})
 }
 
+func TestKeysThatAllVanishAreHeld(t *testing.T) {
+	task := made(t, "fw")
+	task.Condition = tasks.Condition{ConsulKV: &tasks.ConsulKV{Path: "fw/", Recurse: true}, UseAsModuleInput: true}
+	keys := func(pairs map[string]string) catalog.Snapshot {
+		return catalog.NewSnapshot(catalog.NewPairsView(task.Condition.ConsulKV.Query(), pairs))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, newMemory(), &terraformFake{}, task)
+		b.consul.send(keys(map[string]string{"fw/a": "1", "fw/b": "2"}))
+		pass(time.Minute)
+		b.wantCounts(1, 1)
+		b.consul.send(keys(map[string]string{}))
+		pass(time.Minute)
+		b.wantCounts(2, 1)
+		if s, _ := b.engine.State("fw"); s.Record.Held == nil {
+			t.Error("the plan is not held")
+		}
+		b.stop()
+	})
+}
+
 func TestAListenerGetsTheNewestStateOfEachTask(t *testing.T) {
 	task := made(t, "web")
 	synctest.Test(t, func(t *testing.T) {

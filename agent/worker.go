@@ -227,7 +227,7 @@ func (a *attempt) judge(p tasks.Plan) tasks.Verdict {
 
 func (a *attempt) proposal(p tasks.Plan) tasks.Proposal {
 	out := tasks.Proposal{
-		Wanted: a.input.Members(), Input: a.input.Digest, Plan: p, Views: a.snapshot.Views(),
+		Wanted: a.input.Members(), WantedSets: a.input.Sets(), Input: a.input.Digest, Plan: p, Views: a.snapshot.Views(),
 		Approval: a.record.Approval, Memory: a.record.Memory, Now: a.now(),
 		Selected: func(service string) bool {
 			s, ok := a.task.InputServices()
@@ -235,7 +235,7 @@ func (a *attempt) proposal(p tasks.Plan) tasks.Proposal {
 		},
 	}
 	if a.record.Applied != nil {
-		out.Applied, out.Baseline = a.record.Applied.Members, true
+		out.Applied, out.AppliedSets, out.Baseline = a.record.Applied.Members, a.record.Applied.Sets, true
 	}
 	return out
 }
@@ -255,7 +255,7 @@ func (a *attempt) ended(outcome tasks.Outcome) result {
 		if outcome.Applied {
 			a.run.Phase = tasks.Applied
 		}
-		a.record.Applied = &tasks.AppliedInput{Run: a.run.ID, Input: a.input.Digest, Members: a.input.Members(), At: a.now()}
+		a.record.Applied = &tasks.AppliedInput{Run: a.run.ID, Input: a.input.Digest, Members: a.input.Members(), Sets: a.input.Sets(), At: a.now()}
 		a.record.Held = nil
 	}
 	a.record.Approval, a.record.Memory = nil, a.verdict.Memory
