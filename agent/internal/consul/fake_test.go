@@ -361,7 +361,7 @@ func describe(s catalog.Snapshot) string {
 			Names   []string
 			Verdict catalog.Verdict
 			Epoch   int
-		}{v.Query.String(), len(v.Instances), names(v), v.Verdict, v.Epoch})
+		}{v.Query.String(), v.Len(), names(v), v.Verdict, v.Epoch})
 		out = append(out, string(b))
 	}
 	return strings.Join(out, "\n")

@@ -156,3 +156,53 @@ func TestNamespaceAndPartitionAreTheDefaultOfQueriesThatNameNone(t *testing.T) {
 		}
 	})
 }
+
+func TestAFirstEmptyAnswerIsConfirmedBeforeItIsTaken(t *testing.T) {
+	cases := map[string]struct {
+		second    func(http.ResponseWriter)
+		keys      int
+		trust     bool
+		confirmed int
+	}{
+		"a read agrees":     {pairs("10"), 0, true, 1},
+		"a read finds keys": {pairs("10", "fw/a"), 1, true, 0},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, withToken, func(w *world) {
+				w.answered(func(n int, call call) func(http.ResponseWriter) {
+					if n == 0 {
+						return pairs("10")
+					}
+					if n == 1 && !call.consistent {
+						t.Error("the second read is not consistent")
+					}
+					return c.second
+				})
+				s, _ := w.next(w.client.Watch(w.ctx, []catalog.Want{keys}))
+				if v := only(s); len(v.Pairs) != c.keys || trusted(s) != c.trust || v.Verdict.Confirmed != c.confirmed {
+					t.Errorf("got %d keys, %s", len(v.Pairs), describe(s))
+				}
+			})
+		})
+	}
+}
+
+func TestAFirstEmptyAnswerThatMayHideKeysIsNotTaken(t *testing.T) {
+	for name, header := range map[string]string{"hidden results": "X-Consul-Results-Filtered-By-Acls", "an anonymous read under default deny": "X-Consul-Default-Acl-Policy"} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, config.Consul{Address: "consul.invalid:8500"}, func(w *world) {
+				w.answered(func(int, call) func(http.ResponseWriter) {
+					return func(rw http.ResponseWriter) {
+						rw.Header().Set(header, map[bool]string{true: "true", false: "deny"}[strings.Contains(header, "Filtered")])
+						pairs("10")(rw)
+					}
+				})
+				w.quiet(w.client.Watch(w.ctx, []catalog.Want{keys}), time.Hour)
+				if err := w.client.Queries()[0].Err; err == nil || !strings.Contains(err.Error(), "key:read") {
+					t.Errorf("got %v", err)
+				}
+			})
+		})
+	}
+}

@@ -16,7 +16,7 @@ func (p *poll) settle(ctx context.Context, got answer) error {
 		got.view.Epoch = p.cursor.epoch
 		switch {
 		case p.good == nil:
-			return p.first(got)
+			return p.first(ctx, got)
 		case got.view.Digest == p.good.Digest:
 			p.refresh(got)
 			return nil
@@ -56,10 +56,26 @@ func lacking(err error, q catalog.Query) error {
 }
 
 // first takes the first answer, with which nothing can be compared. An empty one
-// of which Consul says that results are hidden tells nothing.
-func (p *poll) first(got answer) error {
+// of which Consul says that results are hidden tells nothing, and an empty list is
+// taken only after a consistent read agreed: it may be what a guard lets a last
+// key go by.
+func (p *poll) first(ctx context.Context, got answer) error {
 	if got.hidden && got.view.Empty() {
 		return fmt.Errorf("read %s: %w", p.query, lacking(errHidden, p.query))
+	}
+	if got.view.Empty() && p.query.Kind != catalog.ServiceHealth {
+		read, err := p.client.plain(ctx, p.query, true)
+		if err == nil {
+			err = p.believe(read)
+		}
+		if err != nil {
+			return fmt.Errorf("confirm that there is nothing: %w", err)
+		}
+		got, got.view.Epoch = read, p.cursor.epoch
+		if got.view.Empty() {
+			got.view.Verdict.Confirmed, got.view.Verdict.Evidence = 1, []string{"1 consistent read agreed that there is nothing"}
+		}
+		p.cursor = p.cursor.afresh()
 	}
 	p.accept(got)
 	return nil
