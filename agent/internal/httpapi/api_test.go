@@ -113,7 +113,7 @@ func newFake() *fake {
 }
 
 // call sends a request from this machine; edits change it before.
-func call(f *fake, method, target string, body io.Reader, edits ...func(*http.Request)) *httptest.ResponseRecorder {
+func call(t *testing.T, f *fake, method, target string, body io.Reader, edits ...func(*http.Request)) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, body)
 	r.RemoteAddr, r.Host = "127.0.0.1:40000", "127.0.0.1:8558"
 	if body != nil {
@@ -128,7 +128,7 @@ func call(f *fake, method, target string, body io.Reader, edits ...func(*http.Re
 	if f.author != nil {
 		o.Author, o.Decode = f.author, decodeTask
 	}
-	newAPI(o, func() string { return "98dc0a25" }).ServeHTTP(w, r)
+	checked(t, newAPI(o, func() string { return "98dc0a25" })).ServeHTTP(w, r)
 	return w
 }
 
@@ -222,7 +222,7 @@ func TestAnswersHaveTheirShapes(t *testing.T) {
 			if c.body != "" {
 				body = strings.NewReader(c.body)
 			}
-			golden(t, name, call(newFake(), c.method, c.target, body))
+			golden(t, name, call(t, newFake(), c.method, c.target, body))
 		})
 	}
 }
@@ -239,7 +239,7 @@ func TestTheOperatorsErrorsHaveTheirStatus(t *testing.T) {
 			f := newFake()
 			f.err = fmt.Errorf("ask task web: %w", c.err)
 			for path, body := range map[string]io.Reader{"approve": strings.NewReader("{}"), "run": nil} {
-				w := call(f, "POST", "/v1/tasks/web/"+path, body)
+				w := call(t, f, "POST", "/v1/tasks/web/"+path, body)
 				var got Failure
 				if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != c.status || got.RequestID != "98dc0a25" {
 					t.Fatalf("%s: %d %s, %v", path, w.Code, w.Body, err)
@@ -259,7 +259,7 @@ func TestAnApprovalReachesTheOperatorAsItWasSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := call(f, "POST", "/v1/tasks/web/approve", bytes.NewReader(body)); w.Code != 200 {
+	if w := call(t, f, "POST", "/v1/tasks/web/approve", bytes.NewReader(body)); w.Code != 200 {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	if diff := cmp.Diff(want, f.approved); diff != "" {
@@ -270,18 +270,18 @@ func TestAnApprovalReachesTheOperatorAsItWasSent(t *testing.T) {
 func TestNotReadyTellsWhy(t *testing.T) {
 	f := newFake()
 	f.ready = false
-	golden(t, "not ready", call(f, "GET", "/v1/health/ready", nil))
+	golden(t, "not ready", call(t, f, "GET", "/v1/health/ready", nil))
 }
 
 func TestAnUnreadableHistoryIsAFailureOfTheAnswerOnly(t *testing.T) {
 	f := newFake()
 	f.broken = errors.New("read runs: damaged")
 	for _, target := range []string{"/v1/tasks/web/runs", "/v1/tasks/web/runs/run-8", "/v1/status/tasks?include=events"} {
-		if w := call(f, "GET", target, nil); w.Code != 500 || !strings.Contains(w.Body.String(), "damaged") {
+		if w := call(t, f, "GET", target, nil); w.Code != 500 || !strings.Contains(w.Body.String(), "damaged") {
 			t.Errorf("%s: %d %s", target, w.Code, w.Body)
 		}
 	}
-	if w := call(f, "GET", "/v1/status/tasks", nil); w.Code != 200 {
+	if w := call(t, f, "GET", "/v1/status/tasks", nil); w.Code != 200 {
 		t.Errorf("status without events: %d", w.Code)
 	}
 }
@@ -293,7 +293,7 @@ func TestEventsAreFoundBehindManyHeldRuns(t *testing.T) {
 		runs = append(runs, run("web", 1000-n, tasks.Held))
 	}
 	f.history["web"] = append(runs, f.history["web"]...)
-	w := call(f, "GET", "/v1/status/tasks/web?include=events", nil)
+	w := call(t, f, "GET", "/v1/status/tasks/web?include=events", nil)
 	var got map[string]TaskStatus
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || len(got["web"].Events) != tasks.EventRuns {
 		t.Errorf("%d events, %v", len(got["web"].Events), err)
@@ -306,7 +306,7 @@ func TestEventsAreFoundBehindManyHeldRuns(t *testing.T) {
 func TestUnknownPathsAnswerPlainText(t *testing.T) {
 	for _, target := range []string{"/", "/v1", "/v1/", "/v1/x", "/v1/status/", "/v1/status/x", "/v1/tasks/", "/v1/tasks/a/b", "/v1/tasks/web/runs/a/b",
 		"/v1//tasks", "/v1/tasks/../status", "//", "/.", "/v1/tasks/%2e%2e/status", "/v1/health/x", "/V1/health", "/metrics/x"} {
-		w := call(newFake(), "GET", target, nil)
+		w := call(t, newFake(), "GET", target, nil)
 		if w.Code != 404 || w.Body.String() != "404 page not found\n" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 			t.Errorf("%s: %d %q %s", target, w.Code, w.Body, w.Header())
 		}
@@ -316,7 +316,7 @@ func TestUnknownPathsAnswerPlainText(t *testing.T) {
 func TestEveryAnswerHasTheCORSHeaders(t *testing.T) {
 	for _, c := range [][2]string{{"GET", "/v1/health"}, {"GET", "/nowhere"}, {"PUT", "/v1/tasks"}, {"OPTIONS", "/v1/tasks/web"}, {"OPTIONS", "/nowhere"},
 		{"HEAD", "/v1/status"}, {"GET", "/metrics"}} {
-		w := call(newFake(), c[0], c[1], nil)
+		w := call(t, newFake(), c[0], c[1], nil)
 		for key, want := range map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "Content-Type",
 			"Access-Control-Allow-Methods": "GET, PUT, PATCH, POST, DELETE"} {
 			if got := w.Header().Get(key); got != want {
@@ -330,7 +330,7 @@ func TestEveryAnswerHasTheCORSHeaders(t *testing.T) {
 }
 
 func TestMetricsAreServed(t *testing.T) {
-	if w := call(newFake(), "GET", "/metrics", nil); w.Code != 200 || w.Body.String() != "patchbay_up 1\n" {
+	if w := call(t, newFake(), "GET", "/metrics", nil); w.Code != 200 || w.Body.String() != "patchbay_up 1\n" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

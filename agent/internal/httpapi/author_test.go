@@ -100,13 +100,13 @@ func decodeServices(s Services) *tasks.Services {
 }
 
 // write sends a write from this machine.
-func write(f *fake, a *author, method, target, body string, edits ...func(*http.Request)) *httptest.ResponseRecorder {
+func write(t *testing.T, f *fake, a *author, method, target, body string, edits ...func(*http.Request)) *httptest.ResponseRecorder {
 	var in io.Reader
 	if body != "" {
 		in = strings.NewReader(body)
 	}
 	f.author = a
-	return call(f, method, target, in, edits...)
+	return call(t, f, method, target, in, edits...)
 }
 
 const minimal = `{"task":{"name":"fw-web","module":"acme/rules/fw","providers":["fw"],"variables":{"zone":"\"dmz\""},"condition":{"services":{"names":["web"]}}}}`
@@ -179,7 +179,7 @@ func TestWritesAnswerAsTheContractSays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := &author{op: changes}
-			golden(t, name, write(newFake(), a, c.method, c.target, c.body))
+			golden(t, name, write(t, newFake(), a, c.method, c.target, c.body))
 		})
 	}
 }
@@ -187,7 +187,7 @@ func TestWritesAnswerAsTheContractSays(t *testing.T) {
 func TestABodyOfAWriteMustBeJSON(t *testing.T) {
 	for _, c := range [][2]string{{"POST", "/v1/tasks"}, {"PATCH", "/v1/tasks/web"}} {
 		a := &author{}
-		w := write(newFake(), a, c[0], c[1], minimal, header("Content-Type", "text/plain"))
+		w := write(t, newFake(), a, c[0], c[1], minimal, header("Content-Type", "text/plain"))
 		if w.Code != 400 || !strings.Contains(w.Body.String(), "text/plain") || len(a.modes) != 0 {
 			t.Errorf("%s: %d %s", c, w.Code, w.Body)
 		}
@@ -218,7 +218,7 @@ func TestFailuresOfAWriteHaveTheirStatus(t *testing.T) {
 			if err.Error() != c.message { // the engine wraps what it has a name for
 				err = fmt.Errorf("do it: %w", c.err)
 			}
-			w := write(newFake(), &author{err: err}, c.method, c.target, c.body)
+			w := write(t, newFake(), &author{err: err}, c.method, c.target, c.body)
 			var got Failure
 			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 				t.Fatal(err)
@@ -236,7 +236,7 @@ var equal = []cmp.Option{cmp.Comparer(func(a, b cty.Value) bool { return a.GoStr
 func TestACreationReachesTheAuthorAsItWasSent(t *testing.T) {
 	for target, mode := range map[string]tasks.RunMode{"/v1/tasks": tasks.RunLater, "/v1/tasks?run=now": tasks.RunNow, "/v1/tasks?run=inspect": tasks.RunInspect} {
 		a := &author{}
-		write(newFake(), a, "POST", target, minimal)
+		write(t, newFake(), a, "POST", target, minimal)
 		want := []tasks.Task{{Name: "fw-web", Enabled: true, Module: "acme/rules/fw", Providers: []string{"fw"}, WorkingDir: "/default/fw-web",
 			Variables: map[string]cty.Value{"zone": cty.StringVal("dmz")},
 			Condition: tasks.Condition{Services: &tasks.Services{Selector: catalog.Selector{Names: []string{"web"}}}, UseAsModuleInput: true}}}
@@ -251,12 +251,12 @@ func TestACreationReachesTheAuthorAsItWasSent(t *testing.T) {
 
 func TestADisabledTaskIsNotRun(t *testing.T) {
 	a := &author{}
-	write(newFake(), a, "POST", "/v1/tasks?run=now", ofTask(`"enabled":false`))
-	write(newFake(), a, "PATCH", "/v1/tasks/web?run=now", `{"enabled":false}`)
+	write(t, newFake(), a, "POST", "/v1/tasks?run=now", ofTask(`"enabled":false`))
+	write(t, newFake(), a, "PATCH", "/v1/tasks/web?run=now", `{"enabled":false}`)
 	if diff := cmp.Diff([]tasks.RunMode{tasks.RunLater, tasks.RunLater}, a.modes); diff != "" {
 		t.Error(diff)
 	}
-	write(newFake(), a, "PATCH", "/v1/tasks/web?run=inspect", `{"enabled":false}`)
+	write(t, newFake(), a, "PATCH", "/v1/tasks/web?run=inspect", `{"enabled":false}`)
 	if len(a.modes) != 2 {
 		t.Errorf("the inspection of a disabled task was made: %v", a.modes)
 	}
@@ -266,7 +266,7 @@ func TestEnabledIsTakenInEveryFormOfTheContract(t *testing.T) {
 	for body, want := range map[string]bool{`{"enabled":true}`: true, `{"Enabled":true}`: true, `{"ENABLED":"true"}`: true, `{"enabled":1}`: true,
 		`{"enabled":"1"}`: true, `{"enabled":false}`: false, `{"enabled":"false"}`: false, `{"enabled":0}`: false, `{"enabled":"F"}`: false} {
 		f, a := newFake(), &author{}
-		if w := write(f, a, "PATCH", "/v1/tasks/web", body); w.Code != 200 || w.Body.String() != "{}\n" || len(a.replaced) != 1 {
+		if w := write(t, f, a, "PATCH", "/v1/tasks/web", body, undocumented); w.Code != 200 || w.Body.String() != "{}\n" || len(a.replaced) != 1 {
 			t.Fatalf("%s: %d %s", body, w.Code, w.Body)
 		}
 		next := f.list[0].Task
@@ -323,7 +323,7 @@ func TestAnUpdateChangesWhatItNamesAndNothingElse(t *testing.T) {
 				return f
 			}
 			f, a := full(), &author{}
-			if w := write(f, a, "PATCH", "/v1/tasks/web", c.body); w.Code != 200 || len(a.replaced) != 1 {
+			if w := write(t, f, a, "PATCH", "/v1/tasks/web", c.body); w.Code != 200 || len(a.replaced) != 1 {
 				t.Fatalf("%d %s", w.Code, w.Body)
 			}
 			want := full().list[0].Task
@@ -341,7 +341,7 @@ func TestAnUpdateChangesWhatItNamesAndNothingElse(t *testing.T) {
 func TestRemovalsReachTheAuthor(t *testing.T) {
 	a := &author{}
 	for _, query := range []string{"", "?destroy=false", "?destroy=true"} {
-		write(newFake(), a, "DELETE", "/v1/tasks/web"+query, "")
+		write(t, newFake(), a, "DELETE", "/v1/tasks/web"+query, "")
 	}
 	if diff := cmp.Diff([]string{"web false", "web false", "web true"}, a.removed); diff != "" {
 		t.Error(diff)
@@ -354,7 +354,7 @@ func TestReadsAndRemovalsDoNotWaitForACreation(t *testing.T) {
 	f, a := newFake(), &author{wait: make(chan struct{})}
 	served := make(chan error, 1)
 	go func() {
-		served <- Serve(ctx, l, New(Options{Reader: f, Operator: f, Prober: f, Author: a, Decode: decodeTask}))
+		served <- Serve(ctx, l, checked(t, New(Options{Reader: f, Operator: f, Prober: f, Author: a, Decode: decodeTask})))
 	}()
 	base := "http://" + l.Addr().String()
 	client := &http.Client{Transport: &http.Transport{}}

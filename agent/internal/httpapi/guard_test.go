@@ -63,7 +63,7 @@ func TestWritesComeFromThisMachineAndNotFromAPage(t *testing.T) {
 				}
 				f, w := newFake(), httptest.NewRecorder()
 				f.approved.By = "nobody"
-				New(Options{Reader: f, Operator: f, Prober: f, Names: []string{"patchbay.lan"}}).ServeHTTP(w, r)
+				checked(t, New(Options{Reader: f, Operator: f, Prober: f, Names: []string{"patchbay.lan"}})).ServeHTTP(w, r)
 				refused := w.Code == http.StatusForbidden
 				if refused != (c.want != "") || refused && !strings.Contains(w.Body.String(), strings.ReplaceAll(c.want, `"`, `\"`)) {
 					t.Errorf("%d %s", w.Code, w.Body)
@@ -77,7 +77,7 @@ func TestWritesComeFromThisMachineAndNotFromAPage(t *testing.T) {
 }
 
 func TestReadsNeedNoSuchThing(t *testing.T) {
-	w := call(newFake(), "GET", "/v1/status", nil, peer("10.0.0.5:999"), host("evil.example"), header("Sec-Fetch-Site", "cross-site"))
+	w := call(t, newFake(), "GET", "/v1/status", nil, peer("10.0.0.5:999"), host("evil.example"), header("Sec-Fetch-Site", "cross-site"))
 	if w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -85,14 +85,14 @@ func TestReadsNeedNoSuchThing(t *testing.T) {
 
 func TestABodyMustSayThatItIsJSON(t *testing.T) {
 	for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/jsonp", "application/json; charset"} {
-		if w := call(newFake(), "POST", "/v1/tasks/web/approve", strings.NewReader("{}"), header("Content-Type", kind)); w.Code != 400 {
+		if w := call(t, newFake(), "POST", "/v1/tasks/web/approve", strings.NewReader("{}"), header("Content-Type", kind)); w.Code != 400 {
 			t.Errorf("%q: %d", kind, w.Code)
 		}
 	}
-	if w := call(newFake(), "POST", "/v1/tasks/web/approve", strings.NewReader("{}"), header("Content-Type", "application/json; charset=utf-8")); w.Code != 200 {
+	if w := call(t, newFake(), "POST", "/v1/tasks/web/approve", strings.NewReader("{}"), header("Content-Type", "application/json; charset=utf-8")); w.Code != 200 {
 		t.Errorf("with a charset: %d %s", w.Code, w.Body)
 	}
-	if w := call(newFake(), "POST", "/v1/tasks/web/approve", nil); w.Code != 400 {
+	if w := call(t, newFake(), "POST", "/v1/tasks/web/approve", nil); w.Code != 400 {
 		t.Errorf("without a body: %d", w.Code)
 	}
 }

@@ -84,7 +84,7 @@ func TestARealConnectionMayApproveAndHugeHeadersAreRefused(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	f := newFake()
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, l, New(Options{Reader: f, Operator: f, Prober: f})) }()
+	go func() { served <- Serve(ctx, l, checked(t, New(Options{Reader: f, Operator: f, Prober: f}))) }()
 	address := l.Addr().String()
 	for request, want := range map[string]string{
 		"POST /v1/tasks/web/approve HTTP/1.1\r\nHost: " + address + "\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}": "HTTP/1.1 200 OK",
