@@ -25,7 +25,7 @@ func (d *decoder) condition(t *taskBlock, f field) {
 	c := &t.Condition
 	for _, b := range blocks {
 		path := join(t.path, "condition."+b.label)
-		more := map[string]setter{"use_as_module_input": d.boolean(&c.UseAsModuleInput)}
+		more := d.useAsInput(&c.UseAsModuleInput, b.label)
 		c.UseAsModuleInput = b.label != "schedule"
 		switch b.label {
 		case "services":

@@ -139,3 +139,29 @@ func TestProviderBlocksKeepTheContract(t *testing.T) {
 		"fake-sync": {good: `terraform_provider "fake" {}`, want: `Providers[0].Name = "fake"`, bad: `terraform_provider "fake-sync" { name = "x" }`, told: `provider "fake-sync" is not supported yet`},
 	})
 }
+
+func TestDeprecatedNamesKeepTheContract(t *testing.T) {
+	service := block("service", "name = \"web\"\n id = \"w\"\n datacenter = \"d\"")
+	const task = "task {\n name = \"t\"\n"
+	names := block(`condition "services"`, `names = ["a"]`)
+	checkRows(t, map[string]row{
+		"source":                       {good: task + "source = \"o\"\n}", want: `Tasks[0].Module = "o"`, bad: task + "source = \"\"\n}", told: "module for the task is required"},
+		"source warns":                 {good: task + "source = \"o\"\n}", want: "Warnings: a.hcl:3:1: source is deprecated; write module = ", bad: task + "source = []\n}", told: "source must be a string"},
+		"source and module":            {good: inTask(`source = "o"`), want: `Tasks[0].Module = "m/m/m"`, bad: task + "sources = \"x\"\n}", told: "invalid keys: task[0].sources"},
+		"source_input":                 {good: inTask(block(`source_input "services"`, `names = ["a"]`)), want: `Tasks[0].ModuleInputs[0].Services.Names = ["a"]`, bad: inTask(`source_input "schedule" {}`), told: "unsupported module_input type: schedule"},
+		"source_input warns":           {good: inTask(block(`source_input "consul-kv"`, `path = "a"`)), want: "Warnings: a.hcl:4:1: source_input is deprecated; write module_input", bad: inTask(`source_input {}`), told: "source_input needs a label"},
+		"source_includes_var":          {good: inTask(block(`condition "services"`, "names = [\"a\"]\n source_includes_var = false")), want: `Tasks[0].Condition.UseAsModuleInput = false`, bad: inTask(block(`condition "nodes"`, `source_includes_var = true`)), told: "invalid keys: source_includes_var"},
+		"source_includes_var warns":    {good: inTask(block(`condition "consul-kv"`, "path = \"a\"\n source_includes_var = true")), want: "Warnings: a.hcl:6:2: source_includes_var is deprecated; write use_as_module_input", bad: inTask(block(`condition "consul-kv"`, "path = \"a\"\n source_includes_var = []")), told: "source_includes_var must be a boolean"},
+		"the new name wins":            {good: inTask(block(`condition "services"`, "names = [\"a\"]\n use_as_module_input = true\n source_includes_var = false")), want: `Tasks[0].Condition.UseAsModuleInput = true`, bad: inTask(block(`condition "schedule"`, "cron = \"@daily\"\n source_includes_var = false")), told: "invalid keys: source_includes_var"},
+		"services":                     {good: inTask(`services = ["a", "b"]`), want: `Tasks[0].Condition.Services.Names = ["a","b"]`, bad: inTask("services = [\"a\"]\n" + names), told: "services and a \"services\" block cannot both be configured"},
+		"services are rendered":        {good: inTask(`services = "a"`), want: `Tasks[0].Condition.UseAsModuleInput = true`, bad: inTask("services = [\"a\"]\n" + block(`module_input "services"`, `regexp = ""`)), told: "cannot both be configured"},
+		"services warn":                {good: inTask(`services = ["a"]`), want: "Warnings: a.hcl:4:1: services is deprecated; write condition", bad: inTask(`services = [""]`), told: "services includes an empty name"},
+		"services beside a condition":  {good: inTask("services = [\"a\"]\n" + block(`condition "schedule"`, `cron = "@daily"`)), want: `Tasks[0].ModuleInputs[0].Services.Names = ["a"]`, bad: inTask("services = {}"), told: "services must be a string"},
+		"service":                      {good: service + "\n" + inTask(`services = ["w"]`), want: `Tasks[0].Condition.Services.Datacenter = "d"`, bad: service + "\n" + service, told: "unique service IDs are required: w"},
+		"service names":                {good: service + "\n" + inTask(`services = ["w", "web", "w"]`+"\n"+block(`condition "schedule"`, `cron = "@daily"`)), want: `Tasks[0].ModuleInputs[1].Services.Names = ["web"]`, bad: block("service", `id = "x"`), told: "service name is required"},
+		"service warns":                {good: service, want: "Warnings: a.hcl:1:1: service blocks are deprecated; write names", bad: block("service", `tag = "x"`), told: "invalid keys: service[0].tag"},
+		"services that differ":         {good: service, want: `LogLevel = "INFO"`, bad: service + "\n" + inTask(`services = ["w", "other"]`), told: "are not supported yet"},
+		"driver.terraform.working_dir": {good: block(`driver "terraform"`, `log = true`), want: `Driver.Log = true`, bad: block(`driver "terraform"`, `working_dir = "x"`), told: "invalid keys: driver.terraform.working_dir"},
+		"provider":                     {good: `terraform_provider "a" {}`, want: `Providers[0].Name = "a"`, bad: `provider "a" {}`, told: "invalid keys: provider"},
+	})
+}

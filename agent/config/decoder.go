@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"patchbay/tasks"
 )
 
 // decoder lays the merged tree over the defaults.
@@ -15,6 +17,8 @@ type decoder struct {
 	cfg Config
 	// apiAt is where the api block stands.
 	apiAt Position
+	// blocks are the service blocks by their ID.
+	blocks map[string]tasks.Services
 }
 
 func newDecoder(o Options, r *report) *decoder {
@@ -24,14 +28,14 @@ func newDecoder(o Options, r *report) *decoder {
 	if o.Builtin == nil {
 		o.Builtin = func(string) bool { return false }
 	}
-	return &decoder{Options: o, report: r}
+	return &decoder{Options: o, report: r, blocks: map[string]tasks.Services{}}
 }
 
 // setter decodes one field.
 type setter func(f field)
 
 // many are the names that may stand more than once in one block.
-var many = map[string]bool{"task": true, "terraform_provider": true, "module_input": true}
+var many = map[string]bool{"task": true, "terraform_provider": true, "module_input": true, "source_input": true, "service": true}
 
 // block decodes an object whose names are known. path is where it stands, such as
 // task[0].buffer_period.
@@ -136,8 +140,9 @@ func labelPos(f, l field) Position {
 
 // unknown reports a name that the block at path does not have.
 func (d *decoder) unknown(f field, path string, known []string) {
-	name := strings.ToLower(f.name)
-	context := join(indices.ReplaceAllString(path, ""), name)
+	name, block := strings.ToLower(f.name), indices.ReplaceAllString(path, "")
+	context := join(block, name)
+	known = slices.DeleteFunc(known, func(k string) bool { return deprecated[join(block, k)] })
 	if what, ok := notYet[context]; ok {
 		d.problem(f.pos, "remove it; "+what, "'%s' is not supported yet", f.name)
 		return

@@ -31,7 +31,8 @@ type parts struct {
 	consul, buffer, guard field
 	driver, vault         field
 	license, licensePath  field
-	providers, tasks      []field
+	// services are deprecated blocks.
+	providers, services, tasks []field
 }
 
 // config decodes a whole configuration.
@@ -49,6 +50,9 @@ func (d *decoder) config(top node) Config {
 	d.driver(p.driver)
 	for _, f := range p.providers {
 		d.providers(f)
+	}
+	for _, f := range p.services {
+		d.service(f)
 	}
 	for _, f := range p.tasks {
 		d.task(f, d.cfg.Guard)
@@ -75,7 +79,7 @@ func (d *decoder) global(top node) (p parts) {
 			"runs": d.integer(&d.cfg.History.Runs, 1, math.MaxInt32), "age": d.duration(&d.cfg.History.Age)}),
 		"buffer_period": keep(&p.buffer), "guard": keep(&p.guard), "consul": keep(&p.consul), "driver": keep(&p.driver), "vault": keep(&p.vault),
 		"license": keep(&p.license), "license_path": keep(&p.licensePath),
-		"terraform_provider": add(&p.providers), "task": add(&p.tasks),
+		"terraform_provider": add(&p.providers), "task": add(&p.tasks), "service": add(&p.services),
 	})
 	return p
 }

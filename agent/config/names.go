@@ -3,15 +3,10 @@ package config
 // notYet are names of the full surface that are known and not served yet, with
 // what holds in the meantime.
 var notYet = map[string]string{
-	"service":                        "set datacenter, namespace, filter and cts_user_defined_meta in condition \"services\"",
 	"high_availability":              "run one agent",
-	"task.source":                    "use module",
-	"task.source_input":              "use module_input",
-	"task.services":                  "use condition \"services\" { names = [ … ] }",
 	"task.terraform_version":         "use driver \"terraform\" { version }",
 	"task.terraform_cloud_workspace": "use driver \"terraform\" with a backend",
-	"task.condition.services.source_includes_var": "use use_as_module_input",
-	"terraform_provider.auto_commit":              "commit by other means",
+	"terraform_provider.auto_commit": "commit by other means",
 }
 
 // laterDrivers are those that CTS knows beside the one that is served now.
@@ -19,6 +14,11 @@ var laterDrivers = map[string]bool{"terraform-cloud": true}
 
 // laterProviders are those that stand for more than a Terraform provider.
 var laterProviders = map[string]string{"fake-sync": "use a provider of Terraform"}
+
+// deprecated are the old names that are still taken; no hint offers them.
+var deprecated = map[string]bool{"service": true, "task.source": true, "task.source_input": true, "task.services": true,
+	"task.condition.services.source_includes_var": true, "task.condition.catalog-services.source_includes_var": true,
+	"task.condition.consul-kv.source_includes_var": true}
 
 // instead are hints for names that used to mean something.
 var instead = map[string]string{

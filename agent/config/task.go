@@ -25,6 +25,12 @@ type taskBlock struct {
 	where map[string]Position
 	// inputs tells the position of the input for each of the module's variables.
 	inputs map[string]Position
+	// old are the values of deprecated names.
+	old struct {
+		source   string
+		sourceAt Position
+		services field
+	}
 	// variables are the values of the block and of the files, which win.
 	variables, fromFiles map[string]cty.Value
 }
@@ -39,6 +45,7 @@ func (d *decoder) task(f field, guard tasks.Guard) {
 		variables: map[string]cty.Value{}, fromFiles: map[string]cty.Value{}}
 	t.Enabled, t.Buffer, t.Guard, t.Position = true, d.cfg.Buffer, guard, f.pos.line()
 	d.block(n, t.path, d.taskFields(t))
+	d.oldNames(t)
 	d.checkName(t)
 	d.checkModule(t)
 	d.checkInputs(t)
@@ -67,6 +74,9 @@ func (d *decoder) taskFields(t *taskBlock) map[string]setter {
 		"providers":      func(f field) { d.taskProviders(t, f) },
 		"condition":      at("condition", func(f field) { d.condition(t, f) }),
 		"module_input":   func(f field) { d.moduleInput(t, f) },
+		"source":         func(f field) { d.source(t, f) },
+		"source_input":   func(f field) { d.sourceInput(t, f) },
+		"services":       func(f field) { t.old.services = f },
 		"variable_files": func(f field) { d.variableFiles(t, f) },
 		"variables":      func(f field) { d.variables(t, f) },
 		"working_dir":    d.path(&t.WorkingDir),
