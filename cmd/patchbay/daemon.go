@@ -46,11 +46,14 @@ func surroundings() (config.Options, error) {
 	}}, nil
 }
 
-// decoder reads tasks of the HTTP API as load reads those of files.
-func decoder(cfg config.Config) (func(json.RawMessage) (tasks.Task, error), error) {
-	o, err := surroundings()
-	if err != nil {
-		return nil, err
+// decoder reads tasks of the HTTP API as load reads those of files; base gives
+// the newest configuration.
+func decoder(base func() config.Config) func(json.RawMessage) (tasks.Task, error) {
+	return func(body json.RawMessage) (tasks.Task, error) {
+		o, err := surroundings()
+		if err != nil {
+			return tasks.Task{}, err
+		}
+		return config.TaskFromAPI(body, base(), o)
 	}
-	return func(body json.RawMessage) (tasks.Task, error) { return config.TaskFromAPI(body, cfg, o) }, nil
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"patchbay/agent"
+	"patchbay/agent/config"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -149,13 +150,40 @@ func fakeRun() int {
 	return c.run(os.Args[1:])
 }
 
+// hangUp lets a file take the place of live.hcl and tells the program so.
+func hangUp(l agent.Options, file string, loaded <-chan struct{}) error {
+	<-loaded // the first reading
+	if err := os.Rename(file, "live.hcl"); err != nil {
+		return err
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		return err
+	}
+	<-loaded
+	if strings.HasPrefix(file, "bad") {
+		return nil
+	}
+	cfg := <-l.Reload
+	l.Log.Info("took over", "id", cfg.ID)
+	task, err := l.Decode(json.RawMessage(`{"name":"web","module":"m","condition":{"services":{"names":["web"]}}}`))
+	l.Log.Info("decoded", "task", task.Name, "err", err)
+	return nil
+}
+
 // fakeDaemon reads the configuration as the real one does and runs nothing.
 // DAEMON says how it ends: killed, terraform, consul, broken. SIGNALS has one
-// letter per signal that it sends to this process and waits for. INSPECTIONS
+// letter per signal that it sends to this process and waits for. RELOAD names a
+// file that takes the place of live.hcl before a SIGHUP. INSPECTIONS
 // names a file with what inspect finds.
 func fakeDaemon() daemon {
+	loaded := make(chan struct{}, 8)
 	end := func(_ context.Context, l agent.Options) error {
 		l.Log.Info("ran", "id", l.Config.ID, "tasks", len(l.Config.Tasks))
+		if file := os.Getenv("RELOAD"); file != "" {
+			if err := hangUp(l, file, loaded); err != nil {
+				return err
+			}
+		}
 		for range len(os.Getenv("SIGNALS")) {
 			if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 				return err
@@ -166,7 +194,11 @@ func fakeDaemon() daemon {
 		return map[string]error{"": nil, "killed": agent.ErrKilled, "terraform": agent.ErrTerraform, "consul": agent.ErrConsul,
 			"broken": errors.New("the port is in use")}[os.Getenv("DAEMON")]
 	}
-	return daemon{load: load, run: end, once: end,
+	counted := func(paths []string) (config.Config, error) {
+		defer func() { loaded <- struct{}{} }()
+		return load(paths)
+	}
+	return daemon{load: counted, run: end, once: end,
 		inspect: func(ctx context.Context, l agent.Options, names []string) ([]agent.Inspection, error) {
 			l.Log.Info("inspects", "names", strings.Join(names, ","))
 			var found []struct {

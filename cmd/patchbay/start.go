@@ -89,11 +89,7 @@ func (c *cli) begin(ctx context.Context, s *starting) error {
 				details: []string{"Nothing was started; the configuration has no task of this name."}}
 		}
 	}
-	decode, err := decoder(cfg)
-	if err != nil {
-		return &failure{code: exitError, what: "unable to start", details: []string{err.Error()}}
-	}
-	l := agent.Options{Config: cfg, Log: c.logger(cfg), Version: build().Version, Decode: decode}
+	l := agent.Options{Config: cfg, Log: c.logger(cfg), Version: build().Version}
 	l.Log.Named("cli").Info("started", "version", l.Version, "commit", build().Commit)
 	for _, w := range cfg.Warnings {
 		l.Log.Named("config").Warn("configuration is doubtful", "warning", w)
@@ -109,7 +105,7 @@ func (c *cli) begin(ctx context.Context, s *starting) error {
 		case s.once:
 			return ended(c.daemon.once(ctx, l), "unable to run every task once")
 		}
-		return ended(c.daemon.run(ctx, l), "the agent ended")
+		return ended(c.serve(ctx, l, *s.paths), "the agent ended")
 	})
 }
 
