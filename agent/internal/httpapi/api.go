@@ -68,6 +68,8 @@ type Options struct {
 type api struct {
 	Options
 	newID func() string
+	// seats has one element per open event stream.
+	seats chan struct{}
 }
 
 // New makes the handler of the whole API.
@@ -77,7 +79,7 @@ func newAPI(o Options, newID func() string) http.Handler {
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
 	}
-	a := &api{Options: o, newID: newID}
+	a := &api{Options: o, newID: newID, seats: make(chan struct{}, maxStreams)}
 	return a.logged(a.mux())
 }
 
@@ -102,7 +104,7 @@ func (a *api) routes() []route {
 		all[http.MethodPost] = a.guarded(a.create)
 		one[http.MethodPatch], one[http.MethodDelete] = a.guarded(a.update), a.guarded(a.remove)
 	}
-	return []route{
+	routes := []route{
 		{"/v1/openapi.yaml", "document", false, get(a.document)},
 		{"/v1/health", "health", false, get(a.health)},
 		{"/v1/health/ready", "health", false, get(a.ready)},
@@ -118,6 +120,12 @@ func (a *api) routes() []route {
 		{"/v1/tasks/{name}/approve", "task", false, post(a.approve)},
 		{"/v1/tasks/{name}/run", "task", false, post(a.runNow)},
 	}
+	if a.Feed != nil {
+		routes = append(routes,
+			route{"/v1/events", "events", false, get(a.allEvents)},
+			route{"/v1/tasks/{name}/events", "task", false, get(a.taskEvents)})
+	}
+	return routes
 }
 
 func (a *api) mux() http.Handler {

@@ -20,13 +20,20 @@ const (
 	maxHeader  = 64 << 10
 )
 
+// stopKey is where a request's context has the channel that is closed at a stop. A
+// request under way may finish then; an event stream, which never would, ends.
+type stopKey struct{}
+
 // Serve answers requests on a listener until ctx ends. Then it takes no new ones,
-// lets those under way finish for at most 10 s, and closes the rest. It closes the
+// ends event streams, lets other requests finish for at most 10 s, and closes the rest. It closes the
 // listener and returns nil after a stop, or why it could not go on.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader}
 	serving, ended := context.WithCancel(ctx)
 	defer ended()
+	s := &http.Server{Handler: h, ReadHeaderTimeout: headerWait, IdleTimeout: idleWait, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), stopKey{}, serving.Done())
+		}}
 	var group errgroup.Group
 	group.Go(func() error {
 		<-serving.Done()
