@@ -27,8 +27,10 @@ type RequiredProvider struct{ Source, Version string }
 
 // Backend is where Terraform keeps the state of all tasks.
 type Backend struct {
-	// Type is consul, local, …
+	// Type is consul, local, …; cloud stands for Terraform's cloud block.
 	Type string
-	// Attributes of the backend block; nested objects are attributes too.
+	// Attributes of the backend block. A nested block is an object, several are a
+	// tuple of objects. http needs {task} in its addresses, where the name of the
+	// task is put.
 	Attributes map[string]cty.Value
 }

@@ -1,8 +1,6 @@
 package templates
 
 import (
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -46,13 +44,7 @@ func (r *root) terraformBlock(body *hclwrite.Body) {
 		}
 		required.SetAttributeRaw(p.name, literal(wanted.value()))
 	}
-	if r.in.Backend.Type == "" {
-		return
-	}
-	backend := block.AppendNewBlock("backend", []string{r.in.Backend.Type}).Body()
-	for _, name := range slices.Sorted(maps.Keys(r.in.Backend.Attributes)) {
-		backend.SetAttributeRaw(name, literal(r.in.Backend.Attributes[name]))
-	}
+	r.in.Backend.write(block)
 }
 
 func (p RequiredProvider) value() cty.Value {

@@ -39,14 +39,15 @@ func render(t tasks.Task, in Inputs, shipped builtins) (tasks.Files, error) {
 	if err != nil {
 		return tasks.Files{}, fmt.Errorf("render task %s: %w", quote(t.Name), err)
 	}
-	files := tasks.Files{Dir: t.WorkingDir, Workspace: t.Name, Env: r.env(), Root: map[string]tasks.File{}}
+	files := tasks.Files{Dir: t.WorkingDir, Env: r.env(), Root: map[string]tasks.File{}}
+	r.in.Backend, files.Workspace = r.in.Backend.of(t.Name)
 	for path, content := range r.module.files {
 		files.Root[path] = tasks.File{Content: content}
 	}
 	put := func(path string, secret bool, body []byte) {
 		files.Root[path] = tasks.File{Content: slices.Concat(r.header(), body), Secret: secret}
 	}
-	put(fileMain, r.backendIsSecret(), r.main())
+	put(fileMain, r.in.Backend.isSecret(), r.main())
 	put(fileVariables, false, r.declarations())
 	if blocks := r.providersJSON(); blocks != nil {
 		files.Root[fileProviders] = tasks.File{Content: blocks}
@@ -156,16 +157,10 @@ func (r *root) checkValues() error {
 			return err
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(r.in.Backend.Attributes)) {
-		what := fmt.Sprintf("backend %s: attribute %s", quote(r.in.Backend.Type), quote(name))
-		if !hclsyntax.ValidIdentifier(name) {
-			return fmt.Errorf("%s: not a name that Terraform allows", what)
-		}
-		if err := checkValue(what, r.in.Backend.Attributes[name]); err != nil {
-			return err
-		}
+	if err := r.checkBackend(); err != nil {
+		return err
 	}
-	texts := map[string]string{"version of the module": r.task.Version, "backend type": r.in.Backend.Type, "required_version": r.in.RequiredVersion}
+	texts := map[string]string{"version of the module": r.task.Version, "required_version": r.in.RequiredVersion}
 	for name, p := range r.in.RequiredProviders {
 		texts["source of required provider "+quote(name)] = p.Source
 		texts["version of required provider "+quote(name)] = p.Version
@@ -186,20 +181,6 @@ func (r *root) env() map[string]tasks.Secret {
 		maps.Copy(env, p.Env)
 	}
 	return env
-}
-
-// backendIsSecret tells whether main.tf may hold a credential: the local backend
-// has none, Consul's two attributes for one, the others too many to list.
-func (r *root) backendIsSecret() bool {
-	switch r.in.Backend.Type {
-	case "", "local":
-		return false
-	case "consul":
-		_, token := r.in.Backend.Attributes["access_token"]
-		_, auth := r.in.Backend.Attributes["http_auth"]
-		return token || auth
-	}
-	return true
 }
 
 // header is the comment that begins every file.

@@ -163,7 +163,7 @@ func withoutBackend(t *testing.T, main string) []byte {
 	}
 	body := file.Body().FirstMatchingBlock("terraform", nil).Body()
 	for _, block := range body.Blocks() {
-		if block.Type() == "backend" {
+		if block.Type() == "backend" || block.Type() == "cloud" {
 			body.RemoveBlock(block)
 		}
 	}
