@@ -216,12 +216,18 @@ func (w *world) applied(task string) (n int) {
 // and gives its output and exit code.
 func (w *world) patch(args ...string) (output string, code int) {
 	w.t.Helper()
+	return w.typed("", args...)
+}
+
+// typed is [world.patch] with what a person types at the questions.
+func (w *world) typed(input string, args ...string) (output string, code int) {
+	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	prepared, err := w.program.Command(args...)
 	w.must(err)
 	cmd := exec.CommandContext(ctx, prepared.Path, args...)
-	cmd.Dir, cmd.Env = prepared.Dir, prepared.Env
+	cmd.Dir, cmd.Env, cmd.Stdin = prepared.Dir, prepared.Env, strings.NewReader(input)
 	if w.patchbay != nil {
 		cmd.Env = append(cmd.Env, "PATCHBAY_ADDRESS="+w.patchbay.API)
 	}

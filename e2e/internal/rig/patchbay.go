@@ -1,12 +1,10 @@
 package rig
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -193,30 +191,17 @@ func (p *Patchbay) Post(path string, body any) error {
 }
 
 func (p *Patchbay) do(method, path string, body []byte, into any) error {
-	request, err := http.NewRequest(method, p.API+path, bytes.NewReader(body))
+	answer, err := p.Send(method, path, string(body))
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", path, err)
+		return err
 	}
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	client := http.Client{Timeout: 30 * time.Second}
-	answer, err := client.Do(request)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", path, err)
-	}
-	defer answer.Body.Close()
-	b, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return fmt.Errorf("ask %s: %w", path, err)
-	}
-	if answer.StatusCode >= 300 {
-		return fmt.Errorf("ask %s: %d %s", path, answer.StatusCode, bytes.TrimSpace(b))
+	if answer.Status >= 300 {
+		return fmt.Errorf("ask %s: %d %s", path, answer.Status, strings.TrimSpace(answer.Body))
 	}
 	if into == nil {
 		return nil
 	}
-	if err := json.Unmarshal(b, into); err != nil {
+	if err := json.Unmarshal([]byte(answer.Body), into); err != nil {
 		return fmt.Errorf("ask %s: %w", path, err)
 	}
 	return nil

@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"patchbay/e2e/internal/rig"
+
+	"github.com/hashicorp/consul/api"
+)
+
+// put sets keys of Consul; pairs alternate key and value.
+func (w *world) put(pairs ...string) {
+	w.t.Helper()
+	for i := 0; i < len(pairs); i += 2 {
+		_, err := w.consul.Client.KV().Put(&api.KVPair{Key: pairs[i], Value: []byte(pairs[i+1])}, nil)
+		w.must(err)
+	}
+}
+
+// plainModule writes a module that declares the variables of some kinds as modules
+// written for Consul-Terraform-Sync do, and gives its path.
+func (w *world) plainModule(name, text string, kinds ...string) string {
+	w.t.Helper()
+	declared := map[string]string{
+		"services": `map(object({
+    id = string, name = string, kind = string, address = string, port = number, meta = map(string), tags = list(string)
+    namespace = string, status = string, node = string, node_id = string, node_address = string, node_datacenter = string
+    node_tagged_addresses = map(string), node_meta = map(string), cts_user_defined_meta = map(string)
+  }))`,
+		"consul_kv":        "map(string)",
+		"catalog_services": "map(list(string))",
+		"nodes":            "map(any)",
+	}
+	var b strings.Builder
+	for _, kind := range append([]string{"services"}, kinds...) {
+		fmt.Fprintf(&b, "variable %q {\n  type = %s\n}\n\n", kind, declared[kind])
+	}
+	dir := filepath.Join(w.dir, "modules", name)
+	w.must(os.MkdirAll(dir, 0o755))
+	w.must(os.WriteFile(filepath.Join(dir, "main.tf"), []byte(b.String()+text), 0o644))
+	return dir
+}
+
+// noteModule is a module that writes an expression as JSON to a file, without any
+// provider from elsewhere; it gives the module's path and the file's.
+func (w *world) noteModule(name, expression string, kinds ...string) (module, file string) {
+	w.t.Helper()
+	file = filepath.Join(w.dir, name+".json")
+	module = w.plainModule(name, fmt.Sprintf(`resource "terraform_data" "note" {
+  triggers_replace = jsonencode(%s)
+  provisioner "local-exec" {
+    command     = "printf '%%s' \"$NOTE\" > \"$FILE.new\" && mv \"$FILE.new\" \"$FILE\""
+    environment = { NOTE = jsonencode(%s), FILE = %s }
+  }
+}
+`, expression, expression, rig.HCLString(file)), kinds...)
+	return module, file
+}
+
+// reads waits until a file has exactly a text.
+func (w *world) reads(file, want string) {
+	w.t.Helper()
+	w.must(rig.Until(w.t.Context(), limit, func() error {
+		if w.patchbay != nil && w.patchbay.Exited() {
+			return rig.Final(errors.New("the daemon exited"))
+		}
+		got, err := os.ReadFile(file)
+		if err == nil && string(got) != want {
+			err = fmt.Errorf("%s has %q, want %q", filepath.Base(file), got, want)
+		}
+		return err
+	}))
+}
+
+// gone waits until a file is not there.
+func (w *world) gone(file string) {
+	w.t.Helper()
+	w.must(rig.Until(w.t.Context(), limit, func() error {
+		_, err := os.Lstat(file)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		}
+		return fmt.Errorf("%s is there", file)
+	}))
+}
+
+// missing fails when a file is there.
+func (w *world) missing(file string) {
+	w.t.Helper()
+	if _, err := os.Lstat(file); !errors.Is(err, os.ErrNotExist) {
+		w.t.Errorf("%s: %v, want that it is not there", file, err)
+	}
+}
+
+// taskDir is a path below a task's directory.
+func (w *world) taskDir(task string, more ...string) string {
+	return filepath.Join(append([]string{w.program.Dir, "sync-tasks", task}, more...)...)
+}
+
+// begins fails when a file does not begin with a text.
+func (w *world) begins(file, want string) {
+	w.t.Helper()
+	got, err := os.ReadFile(file)
+	if err == nil && !strings.HasPrefix(string(got), want) {
+		err = fmt.Errorf("%s begins with %q, want %q", file, got[:min(len(got), len(want))], want)
+	}
+	w.check(err)
+}
