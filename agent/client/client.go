@@ -90,18 +90,25 @@ func decode(answer []byte, out any) error {
 	return nil
 }
 
-// send makes one request and reads the whole answer. Every segment of the path
-// is escaped.
-func (c *Client) send(ctx context.Context, method string, body any, query url.Values, path ...string) (int, []byte, error) {
+// url makes the address of a path. Every segment is escaped.
+func (c *Client) url(path ...string) (*url.URL, error) {
 	escaped := make([]string, 0, len(path))
 	for _, p := range path {
 		if p == "" || p == "." || p == ".." {
 			// Such a segment would vanish from the path and ask for something else.
-			return 0, nil, &Error{Status: http.StatusNotFound, Message: fmt.Sprintf("nothing is named %q", p)}
+			return nil, &Error{Status: http.StatusNotFound, Message: fmt.Sprintf("nothing is named %q", p)}
 		}
 		escaped = append(escaped, url.PathEscape(p))
 	}
-	u := c.base.JoinPath(escaped...)
+	return c.base.JoinPath(escaped...), nil
+}
+
+// send makes one request and reads the whole answer.
+func (c *Client) send(ctx context.Context, method string, body any, query url.Values, path ...string) (int, []byte, error) {
+	u, err := c.url(path...)
+	if err != nil {
+		return 0, nil, err
+	}
 	u.RawQuery = query.Encode()
 	var content io.Reader
 	if body != nil {

@@ -15,34 +15,49 @@ import (
 // stops, or the connection was lost.
 var ErrStreamEnded = errors.New("the agent ended the stream of events")
 
-// Events follows every change of any task's state, the whole state each time,
-// beginning with the changes after this call: read [Client.States] after it and
-// nothing is missed. It ends with ctx; so does the connection when nobody ranges
-// over the states. The last pair has an error: the context's own, [ErrStreamEnded]
-// or why an event could not be read.
-func (c *Client) Events(ctx context.Context) (iter.Seq2[State, error], error) {
-	body, err := c.stream(ctx, "v1", "events")
-	if err != nil {
-		return nil, err
+// Event is one thing that happened to a task.
+type Event struct {
+	// State is how the task stands now, the whole of it.
+	State State
+	// Removed names a task that is gone; then State is zero.
+	Removed string
+}
+
+// Events gives how all tasks stand, then every change as it happens; with the
+// name of a task, those of this one until it is removed. The last pair has an
+// error: the context's own, [ErrStreamEnded] or why there is no stream.
+func (c *Client) Events(ctx context.Context, task string) iter.Seq2[Event, error] {
+	path := []string{"v1", "events"}
+	if task != "" {
+		path = []string{"v1", "tasks", task, "events"}
 	}
-	return func(yield func(State, error) bool) {
+	return func(yield func(Event, error) bool) {
+		body, err := c.stream(ctx, path...)
+		if err != nil {
+			yield(Event{}, err)
+			return
+		}
 		defer body.Close()
 		events := newEventReader(body, maxAnswer)
 		for {
-			s, err := events.state()
+			e, err := events.event()
 			if err != nil && ctx.Err() != nil {
 				err = ctx.Err()
 			}
-			if !yield(s, err) || err != nil {
+			if !yield(e, err) || err != nil {
 				return
 			}
 		}
-	}, nil
+	}
 }
 
 // stream opens an answer that is read as it comes.
 func (c *Client) stream(ctx context.Context, path ...string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath(path...).String(), nil)
+	u, err := c.url(path...)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
@@ -74,37 +89,50 @@ func newEventReader(r io.Reader, limit int) *eventReader {
 	return &eventReader{lines, limit}
 }
 
-// state gives the next event as a task's state.
-func (e *eventReader) state() (s State, err error) {
-	data, err := e.next()
-	if err != nil {
-		return State{}, err
+// event gives the next event that this package knows.
+func (e *eventReader) event() (out Event, err error) {
+	for {
+		kind, data, err := e.next()
+		if err != nil {
+			return Event{}, err
+		}
+		switch kind {
+		case "state":
+			return out, decode(data, &out.State)
+		case "removed":
+			return out, decode(data, &out.Removed)
+		}
 	}
-	return s, decode(data, &s)
 }
 
-// next gives the data of the next event that has any; comments, which keep the
-// connection alive, and other fields are passed over.
-func (e *eventReader) next() ([]byte, error) {
-	var data []byte
+// next gives the next event that has data; comments, which keep the connection
+// alive, and other fields are passed over.
+func (e *eventReader) next() (kind string, data []byte, err error) {
 	for e.lines.Scan() {
 		line := e.lines.Bytes()
-		if len(line) == 0 && len(data) > 0 {
-			return data, nil
-		}
-		value, ok := bytes.CutPrefix(line, []byte("data:"))
-		if !ok {
+		if len(line) == 0 {
+			if len(data) > 0 {
+				return kind, data, nil
+			}
+			kind = ""
 			continue
 		}
-		if len(data) > 0 {
-			data = append(data, '\n')
-		}
-		if data = append(data, bytes.TrimPrefix(value, []byte(" "))...); len(data) > e.limit {
-			return nil, fmt.Errorf("read event: it is longer than %d bytes", e.limit)
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimPrefix(value, []byte(" "))
+		switch string(name) {
+		case "event":
+			kind = string(value)
+		case "data":
+			if len(data) > 0 {
+				data = append(data, '\n')
+			}
+			if data = append(data, value...); len(data) > e.limit {
+				return "", nil, fmt.Errorf("read event: it is longer than %d bytes", e.limit)
+			}
 		}
 	}
 	if err := e.lines.Err(); err != nil {
-		return nil, fmt.Errorf("read event: %w", err)
+		return "", nil, fmt.Errorf("read event: %w", err)
 	}
-	return nil, ErrStreamEnded
+	return "", nil, ErrStreamEnded
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -89,16 +88,17 @@ func TestRefusalsAreToldAsTheirCommandsTellThem(t *testing.T) {
 }
 
 func TestEventsAreWholeStatesUntilTheStreamEnds(t *testing.T) {
-	stream := ": hello\n\nevent: state\ndata: {\"name\":\"web\",\ndata: \"enabled\":true}\n\n: still there\n\nid: 2\ndata:{\"name\":\"lb\"}\n\ndata: {\"name\":\"cut"
+	stream := ": hello\n\nevent: state\ndata: {\"name\":\"web\",\ndata: \"enabled\":true}\n\n: still there\n\n" +
+		"event: news\ndata: {}\n\nid: 2\nevent:state\ndata:{\"name\":\"lb\"}\n\nevent: removed\ndata: \"lb\"\n\nevent: state\ndata: {\"name\":\"cut"
 	client, asked := answer(t, 200, stream)
-	var got []State
+	var got []Event
 	var last error
-	for s, err := range events(t, t.Context(), client) {
+	for e, err := range client.Events(t.Context(), "") {
 		if last = err; err == nil {
-			got = append(got, s)
+			got = append(got, e)
 		}
 	}
-	if diff := cmp.Diff([]State{{Name: "web", Enabled: true}, {Name: "lb"}}, got); diff != "" {
+	if diff := cmp.Diff([]Event{{State: State{Name: "web", Enabled: true}}, {State: State{Name: "lb"}}, {Removed: "lb"}}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if !errors.Is(last, ErrStreamEnded) {
@@ -109,39 +109,38 @@ func TestEventsAreWholeStatesUntilTheStreamEnds(t *testing.T) {
 	}
 }
 
-// events opens the stream.
-func events(t *testing.T, ctx context.Context, c *Client) iter.Seq2[State, error] {
-	t.Helper()
-	all, err := c.Events(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
 func TestNoStreamTellsWhy(t *testing.T) {
-	client, _ := answer(t, 404, `404 page not found`)
-	if _, err := client.Events(t.Context()); err == nil || err.Error() != "request returned 404 status code with error: 404 page not found" {
-		t.Errorf("error is %v", err)
-	}
-}
-
-func TestAnEventThatIsNotJSONIsTheLast(t *testing.T) {
-	client, _ := answer(t, 200, "data: <html>\n\ndata: {}\n\n")
-	pairs := 0
-	for _, err := range events(t, t.Context(), client) {
-		if pairs++; err == nil || !strings.Contains(err.Error(), "is this address a Patchbay agent's?") {
-			t.Errorf("error is %v", err)
-		}
-	}
-	if pairs != 1 {
-		t.Errorf("there were %d pairs", pairs)
+	for sentence, c := range map[string]struct {
+		status           int
+		body, task, want string
+		uri              string
+	}{
+		"it was refused":          {404, `404 page not found`, "", "request returned 404 status code with error: 404 page not found", "/v1/events"},
+		"there is no such task":   {404, `{"error":{"message":"no"}}`, "a/b", "request returned 404 status code with error: no", "/v1/tasks/a%2Fb/events"},
+		"no task can be named so": {200, ``, "..", `request returned 404 status code with error: nothing is named ".."`, ""},
+		"an event is not JSON":    {200, "event: state\ndata: <html>\n\n", "", "is this address a Patchbay agent's?", "/v1/events"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			client, asked := answer(t, c.status, c.body)
+			pairs := 0
+			for _, err := range client.Events(t.Context(), c.task) {
+				if pairs++; err == nil || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("error is %v, want %q", err, c.want)
+				}
+			}
+			if pairs != 1 {
+				t.Errorf("there were %d pairs", pairs)
+			}
+			if asked.RequestURI != c.uri {
+				t.Errorf("asked %s, want %s", asked.RequestURI, c.uri)
+			}
+		})
 	}
 }
 
 func TestAStreamEndsWithItsContext(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, "data: {\"name\":\"web\"}\n\n")
+		fmt.Fprint(w, "event: state\ndata: {\"name\":\"web\"}\n\n")
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	}))
@@ -149,8 +148,8 @@ func TestAStreamEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var last error
-	for s, err := range events(t, ctx, newClient(t, Options{Address: s.URL})) {
-		if s.Name == "web" {
+	for e, err := range newClient(t, Options{Address: s.URL}).Events(ctx, "") {
+		if e.State.Name == "web" {
 			cancel()
 		}
 		last = err
@@ -166,7 +165,7 @@ func TestAnEventWithoutEndIsRefused(t *testing.T) {
 		"in many lines": strings.Repeat("data: xxxxxxxx\n", 20),
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			if data, err := newEventReader(strings.NewReader(stream), 100).next(); err == nil || errors.Is(err, ErrStreamEnded) {
+			if _, data, err := newEventReader(strings.NewReader(stream), 100).next(); err == nil || errors.Is(err, ErrStreamEnded) {
 				t.Errorf("got %q, %v", data, err)
 			}
 		})

@@ -17,14 +17,19 @@ import (
 // watchStatus shows how all tasks stand and every change: a table that is drawn
 // anew on a terminal, else a line per change. It ends with an error.
 func (c *cli) watchStatus(ctx context.Context, api *client.Client, o output) error {
-	var err error
-	read := func() ([]client.State, error) { return api.States(ctx) }
 	if o != asJSON && c.terminal {
-		err = c.watchScreen(ctx, api, read)
-	} else {
-		err = follow(ctx, api, read, (&ledger{c: c, json: o == asJSON, told: map[string]string{}}).tell)
+		return refused("unable to follow the status", c.watchScreen(ctx, api))
 	}
-	return refused("unable to follow the status", err)
+	l := &ledger{c: c, json: o == asJSON, told: map[string]string{}}
+	for e, err := range api.Events(ctx, "") {
+		if err == nil {
+			err = l.tell(e)
+		}
+		if err != nil {
+			return refused("unable to follow the status", err)
+		}
+	}
+	return nil
 }
 
 // ledger writes a line for each state that differs from the one told before.
@@ -34,42 +39,32 @@ type ledger struct {
 	told map[string]string
 }
 
-func (l *ledger) tell(states []client.State, all bool) error {
-	var out strings.Builder
-	here := map[string]bool{}
-	for _, s := range states {
-		here[s.Name] = true
-		line, err := l.line(s)
-		if err != nil {
-			return err
+func (l *ledger) tell(e client.Event) error {
+	name, line := e.State.Name, ""
+	var err error
+	switch {
+	case e.Removed != "":
+		name = e.Removed
+		if line = printable(name) + "  removed"; l.json {
+			line, err = jsonLine(map[string]string{"removed": name})
 		}
-		if l.told[s.Name] == line {
-			continue
-		}
-		l.told[s.Name] = line
-		if !l.json {
-			line = l.c.now().Local().Format(time.DateTime) + "  " + line
-		}
-		out.WriteString(line + "\n")
+	case l.json:
+		line, err = jsonLine(e.State)
+	default:
+		line = oneLine(e.State)
 	}
-	for name := range l.told {
-		if all && !here[name] {
-			delete(l.told, name)
-			if !l.json {
-				fmt.Fprintf(&out, "%s  %s  is gone\n", l.c.now().Local().Format(time.DateTime), printable(name))
-			}
-		}
+	if err != nil || l.told[name] == line {
+		return err
 	}
-	_, err := io.WriteString(l.c.stdout, out.String())
+	if l.told[name] = line; !l.json {
+		line = l.c.now().Local().Format(time.DateTime) + "  " + line
+	}
+	_, err = io.WriteString(l.c.stdout, line+"\n")
 	return err
 }
 
-// line is a state in one line.
-func (l *ledger) line(s client.State) (string, error) {
-	if l.json {
-		text, err := jsonLine(s)
-		return text, err
-	}
+// oneLine is a state in one line.
+func oneLine(s client.State) string {
 	parts := []string{s.Name, string(stand(s))}
 	if s.Newest != nil {
 		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %s %s", s.Newest.ID, s.Newest.Phase, done(*s.Newest))))
@@ -77,7 +72,7 @@ func (l *ledger) line(s client.State) (string, error) {
 	if s.Note != "" {
 		parts = append(parts, clip(firstLine(s.Note), maxValue))
 	}
-	return printable(strings.Join(parts, "  ")), nil
+	return printable(strings.Join(parts, "  "))
 }
 
 // jsonLine writes a value as one line of JSON that is safe for a terminal.
@@ -91,22 +86,21 @@ func jsonLine(value any) (string, error) {
 
 // watchScreen draws the table of status on a terminal, at every change and once
 // a second, because it tells how long ago things were.
-func (c *cli) watchScreen(ctx context.Context, api *client.Client, read func() ([]client.State, error)) error {
-	type change struct {
-		states []client.State
-		all    bool
-	}
+func (c *cli) watchScreen(ctx context.Context, api *client.Client) error {
 	group, ctx := errgroup.WithContext(ctx)
-	changes := make(chan change)
+	events := make(chan client.Event)
 	group.Go(func() error {
-		return follow(ctx, api, read, func(states []client.State, all bool) error {
+		for e, err := range api.Events(ctx, "") {
+			if err != nil {
+				return err
+			}
 			select {
-			case changes <- change{states, all}:
-				return nil
+			case events <- e:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-		})
+		}
+		return nil
 	})
 	group.Go(func() error {
 		tick := time.NewTicker(time.Second)
@@ -114,8 +108,8 @@ func (c *cli) watchScreen(ctx context.Context, api *client.Client, read func() (
 		s := screen{c: c}
 		for {
 			select {
-			case ch := <-changes:
-				s.update(ch.states, ch.all)
+			case e := <-events:
+				s.update(e)
 			case <-tick.C:
 			case <-ctx.Done():
 				return nil
@@ -135,19 +129,17 @@ type screen struct {
 	drawn  string
 }
 
-func (s *screen) update(states []client.State, all bool) {
-	if all {
-		s.states = slices.Clone(states)
+func (s *screen) update(e client.Event) {
+	if e.Removed != "" {
+		s.states = slices.DeleteFunc(s.states, func(o client.State) bool { return o.Name == e.Removed })
 		return
 	}
-	for _, one := range states {
-		n := slices.IndexFunc(s.states, func(o client.State) bool { return o.Name == one.Name })
-		if n < 0 {
-			s.states = append(s.states, one)
-			continue
-		}
-		s.states[n] = one
+	n := slices.IndexFunc(s.states, func(o client.State) bool { return o.Name == e.State.Name })
+	if n < 0 {
+		s.states = append(s.states, e.State)
+		return
 	}
+	s.states[n] = e.State
 }
 
 // The terminal's commands: to the upper left corner, clear to the end of the line

@@ -36,13 +36,19 @@ func (c *cli) logs(ctx context.Context, a *api, o output, name string, on bool) 
 		return err
 	}
 	defer api.Close()
-	j := &journal{c: c, name: name}
+	j := &journal{c: c}
 	if on {
-		read := func() ([]client.State, error) {
-			s, err := api.State(ctx, name)
-			return []client.State{s}, err
+		for e, err := range api.Events(ctx, name) {
+			if err == nil {
+				err = j.tell(e)
+			}
+			if err != nil {
+				return refused(fmt.Sprintf("unable to follow '%s'", name), err)
+			}
+			if e.Removed != "" {
+				return nil
+			}
 		}
-		return refused(fmt.Sprintf("unable to follow '%s'", name), follow(ctx, api, read, j.tell))
 	}
 	s, err := api.State(ctx, name)
 	if err != nil {
@@ -56,8 +62,7 @@ func (c *cli) logs(ctx context.Context, a *api, o output, name string, on bool) 
 
 // journal tells of one task's runs what it has not told yet.
 type journal struct {
-	c    *cli
-	name string
+	c *cli
 	// run, phase and newest are what was told last.
 	run    string
 	phase  tasks.Phase
@@ -65,12 +70,12 @@ type journal struct {
 	begun  bool
 }
 
-func (j *journal) tell(states []client.State, _ bool) error {
+func (j *journal) tell(e client.Event) error {
 	var p page
-	for _, s := range states {
-		if s.Name == j.name {
-			j.page(&p, s)
-		}
+	if e.Removed != "" {
+		p.line(0, "%s was removed", e.Removed)
+	} else {
+		j.page(&p, e.State)
 	}
 	_, err := io.WriteString(j.c.stdout, p.String())
 	return err
