@@ -12,7 +12,7 @@ BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=$$(git status >/dev/null 2>&1
 ENV = PATH="$$PWD/.tools/bin:$$PATH" TF_CLI_CONFIG_FILE="$$PWD/.tools/terraformrc" CHECKPOINT_DISABLE=1
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/patchbay
 	@sh e2e/tools/progress.sh 'building bin/patchbay' '1 min the first time' env $(BUILD) -o bin/patchbay ./cmd/patchbay
@@ -34,6 +34,11 @@ e2e: tools warm ## run the tests of the built binary alone, telling each step
 
 warm:
 	@sh e2e/tools/progress.sh 'compiling with the race detector' '2 min the first time' go build -race ./...
+
+# Apart from the others, as Vault takes some 15 min to build where none is installed.
+e2e-vault: ## run the tests of provider values against a real Vault
+	@sh e2e/tools/tools.sh vault cc
+	$(ENV) go test -race -shuffle=on -timeout 10m -tags vault -run RealVault $(TESTFLAGS) ./agent/internal/dynamic
 
 bench: ## measure Patchbay against a bare terraform apply
 	@sh e2e/tools/tools.sh consul terraform nginx local

@@ -35,7 +35,7 @@ formatted() {
 }
 
 tidy() {
-	for dir in . e2e/tools/local ${CI:+e2e/tools e2e/tools/tofu}; do
+	for dir in . e2e/tools/local ${CI:+e2e/tools e2e/tools/tofu e2e/tools/vault}; do
 		GOWORK=off go -C "$dir" mod tidy -diff || {
 			say "$dir: run go mod tidy"
 			return 1
@@ -51,6 +51,7 @@ scripts() {
 
 check gofmt formatted
 check "go vet" go vet ./...
+check "go vet with vault" go vet -tags vault ./agent/internal/dynamic
 check "go vet e2e/tools/local" env GOWORK=off go -C e2e/tools/local vet ./...
 check "$staticcheck" go run "$staticcheck" ./...
 check "go mod tidy" tidy

@@ -2,7 +2,8 @@
 # Makes .tools/bin hold a consul, a terraform or tofu, and an nginx: links to
 # those on PATH, else built or unpacked below .tools. Also builds the mirror that
 # Terraform takes the hashicorp/local provider from.
-# Usage: tools.sh [consul] [terraform] [nginx] [local] [cc]; all of them by default.
+# Usage: tools.sh [consul] [terraform] [nginx] [local] [cc] [vault]; all of them but
+# vault by default.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -51,6 +52,17 @@ terraform() {
 	out=$tools/tofu-${version#v}/tofu
 	build "OpenTofu $version" "about 6 min in all on 2 cores" e2e/tools/tofu github.com/opentofu/opentofu/cmd/tofu "$out"
 	link "$out" tofu
+}
+
+vault() {
+	if path=$(installed vault) && at_least "$("$path" version | sed -n '1s/^Vault v//p')" 1.15; then
+		link "$path" vault
+		return
+	fi
+	version=$(pinned e2e/tools/vault github.com/hashicorp/vault)
+	out=$tools/vault-${version#v}/vault
+	build "Vault $version" "about 15 min in all on 2 cores" e2e/tools/vault github.com/hashicorp/vault "$out"
+	link "$out" vault
 }
 
 # nginx is unpacked rather than installed: an installed one would start a server
@@ -106,7 +118,7 @@ need go
 for part in "$@"; do
 	case $part in
 	local) local_provider ;;
-	consul | terraform | nginx | cc) "$part" ;;
-	*) fail "there is no tool $part" "one of: consul terraform nginx local cc" ;;
+	consul | terraform | nginx | cc | vault) "$part" ;;
+	*) fail "there is no tool $part" "one of: consul terraform nginx local cc vault" ;;
 	esac
 done
