@@ -24,6 +24,8 @@ const (
 	// memoryName is where Terraform remembers the backend, without any state.
 	memoryName = dataDir + "/terraform.tfstate"
 	lockName   = ".terraform.lock.hcl"
+	// defaultWorkspace is always there, and the only one of some backends.
+	defaultWorkspace = "default"
 	// maxModuleFiles bounds the files of local modules that are looked at.
 	maxModuleFiles = 10000
 	// maxSmallFile bounds what is read of Terraform's own small files, in bytes.
@@ -185,5 +187,5 @@ func remembered(root *os.Root) string {
 	if name := strings.TrimSpace(string(text)); err == nil && name != "" {
 		return name
 	}
-	return "default"
+	return defaultWorkspace
 }

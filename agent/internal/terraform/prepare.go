@@ -65,6 +65,10 @@ func (j *job) initialise(ctx context.Context) error {
 	if err := j.tf.SetEnv(j.environ()); err != nil { // providers may be there now
 		return fmt.Errorf("set environment: %w", err)
 	}
+	// Terraform keeps the backend's credentials there too.
+	if err := j.root.Chmod(memoryName, secretMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("protect memory of backend: %w", err)
+	}
 	if err := writeInitKey(j.root, newInitKey(j.root, j.files, j.binary)); err != nil {
 		return fmt.Errorf("write key of init: %w", err)
 	}
@@ -86,7 +90,7 @@ func (j *job) init(ctx context.Context, reconfigure bool, backend string) error 
 		}
 		err = j.tf.Init(ctx)
 	}
-	if !finished(err) && !isStop(err) && remembered(j.root) != "default" && strings.Contains(err.Error(), "orkspace") {
+	if !finished(err) && !isStop(err) && remembered(j.root) != defaultWorkspace && strings.Contains(err.Error(), "orkspace") {
 		// The remembered workspace has no state any more and Terraform does not know
 		// which one to take instead. It is made again afterwards.
 		if rerr := j.root.Remove(environmentName); rerr != nil {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"patchbay/tasks"
+
+	tfjson "github.com/hashicorp/terraform-json"
 )
 
 // ownDirs are what Terraform and Patchbay make in a task's directory besides the
@@ -23,7 +25,6 @@ func (r *Runner) Remove(ctx context.Context, files tasks.Files) error {
 	if _, err := os.Stat(files.Dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	files.Root = nil // nothing is rendered, and nothing of it is to be blanked at the end
 	out := tasks.Outcome{Took: map[tasks.Stage]time.Duration{}}
 	j, err := r.open(ctx, files, &out)
 	if err != nil {
@@ -31,6 +32,7 @@ func (r *Runner) Remove(ctx context.Context, files tasks.Files) error {
 	}
 	err = j.forget(ctx)
 	if err == nil {
+		j.files.Root = nil // nothing of it is to be blanked at the end
 		err = j.clear()
 	}
 	if cerr := j.close(); cerr != nil {
@@ -48,13 +50,20 @@ func (r *Runner) Remove(ctx context.Context, files tasks.Files) error {
 	return nil
 }
 
-// forget deletes the workspace and its state; Terraform refuses while the state
-// holds objects.
+// forget deletes the workspace and its state; it is refused while the state holds
+// objects. The files are written again, because a run leaves no backend in main.tf
+// when that holds a credential.
 func (j *job) forget(ctx context.Context) error {
 	if _, err := j.root.Stat(".terraform"); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := j.tf.WorkspaceSelect(ctx, "default"); !finished(err) {
+	if err := writeFiles(j.root, j.files.Root); err != nil {
+		return fmt.Errorf("write files: %w", err)
+	}
+	if j.files.Workspace == defaultWorkspace {
+		return j.refuseObjects(ctx)
+	}
+	if err := j.tf.WorkspaceSelect(ctx, defaultWorkspace); !finished(err) {
 		return j.failed(ctx, tasks.StageInit, err, nil)
 	}
 	err := j.tf.WorkspaceDelete(ctx, j.files.Workspace)
@@ -66,6 +75,37 @@ func (j *job) forget(ctx context.Context) error {
 		j.options.Log.Warn("workspace was not chosen again", "task", j.files.Workspace)
 	}
 	return j.failed(ctx, tasks.StageInit, err, nil)
+}
+
+// refuseObjects is for the workspace that Terraform cannot delete: that of a
+// backend without workspaces. Its state may stay when nothing is in it.
+func (j *job) refuseObjects(ctx context.Context) error {
+	state, err := j.tf.Show(ctx)
+	if !finished(err) {
+		return j.failed(ctx, tasks.StageInit, err, nil)
+	}
+	if state.Values == nil {
+		return nil
+	}
+	if n := objects(state.Values.RootModule); n > 0 {
+		return fmt.Errorf("check state: it still holds objects (%d); nothing was removed", n)
+	}
+	return nil
+}
+
+func objects(m *tfjson.StateModule) (n int) {
+	if m == nil {
+		return 0
+	}
+	for _, r := range m.Resources {
+		if r.Mode == tfjson.ManagedResourceMode {
+			n++
+		}
+	}
+	for _, child := range m.ChildModules {
+		n += objects(child)
+	}
+	return n
 }
 
 func (j *job) clear() error {
