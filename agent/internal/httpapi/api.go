@@ -80,7 +80,7 @@ func newAPI(o Options, newID func() string) http.Handler {
 		o.Log = hclog.NewNullLogger()
 	}
 	a := &api{Options: o, newID: newID, seats: make(chan struct{}, maxStreams)}
-	return a.logged(a.mux())
+	return logging{a.logged(a.mux()), o.Log}
 }
 
 // route is one path of the API.

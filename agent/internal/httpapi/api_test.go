@@ -37,6 +37,7 @@ type fake struct {
 	err      error
 	limits   []int
 	author   *author // nil makes tasks read only
+	remote   Remote
 }
 
 func (f *fake) States() []tasks.State { return f.list }
@@ -124,7 +125,7 @@ func call(t *testing.T, f *fake, method, target string, body io.Reader, edits ..
 	}
 	w := httptest.NewRecorder()
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "patchbay_up 1\n") })
-	o := Options{Reader: f, Operator: f, Prober: f, Metrics: metrics}
+	o := Options{Reader: f, Operator: f, Prober: f, Metrics: metrics, Remote: f.remote}
 	if f.author != nil {
 		o.Author, o.Decode = f.author, decodeTask
 	}

@@ -44,7 +44,7 @@ func TestWritesComeFromThisMachineAndNotFromAPage(t *testing.T) {
 		"an old browser, this origin":     {[]func(*http.Request){header("Origin", "http://127.0.0.1:8558")}, ""},
 		"another host":                    {[]func(*http.Request){peer("10.0.0.5:999")}, `it came from "10.0.0.5:999"`},
 		"another host, reached by LAN":    {[]func(*http.Request){peer("10.0.0.5:999"), reached("10.0.0.4:8558")}, `it came from "10.0.0.5:999"`},
-		"another host of IPv6":            {[]func(*http.Request){peer("[2001:db8::1]:999")}, "only this machine"},
+		"another host of IPv6":            {[]func(*http.Request){peer("[2001:db8::1]:999")}, "another host than the agent's"},
 		"a peer without address":          {[]func(*http.Request){peer("@")}, `it came from "@"`},
 		"a name that DNS points here":     {[]func(*http.Request){host("evil.example:8558")}, `Host header "evil.example:8558"`},
 		"no Host":                         {[]func(*http.Request){host("")}, `Host header ""`},

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -24,6 +27,26 @@ const (
 // request under way may finish then; an event stream, which never would, ends.
 type stopKey struct{}
 
+// complaining is a handler that takes what the server has to say of connections.
+type complaining interface{ complaints() *log.Logger }
+
+// logging is a handler with the agent's log. Every stranger who breaks off a TLS
+// handshake makes a line: it is of debugging.
+type logging struct {
+	http.Handler
+	log hclog.Logger
+}
+
+func (l logging) complaints() *log.Logger { return log.New(complaints{l.log}, "", 0) }
+
+type complaints struct{ log hclog.Logger }
+
+// Write implements [io.Writer]: a line is a message.
+func (c complaints) Write(line []byte) (int, error) {
+	c.log.Debug("connection failed", "err", strings.TrimSpace(string(line)))
+	return len(line), nil
+}
+
 // Serve answers requests on a listener until ctx ends. Then it takes no new ones,
 // ends event streams, lets other requests finish for at most 10 s, and closes the rest. It closes the
 // listener and returns nil after a stop, or why it could not go on.
@@ -34,6 +57,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		BaseContext: func(net.Listener) context.Context {
 			return context.WithValue(context.Background(), stopKey{}, serving.Done())
 		}}
+	if c, is := h.(complaining); is {
+		s.ErrorLog = c.complaints()
+	}
 	var group errgroup.Group
 	group.Go(func() error {
 		<-serving.Done()

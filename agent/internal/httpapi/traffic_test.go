@@ -18,6 +18,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
 )
 
 // strict is the document with every object closed: an answer has no field that the
@@ -80,7 +81,11 @@ func checked(t *testing.T, next http.Handler) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	complaints := hclog.NewNullLogger()
+	if l, is := next.(logging); is {
+		complaints = l.log
+	}
+	return logging{log: complaints, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The handler under test must get the very body: reading it ahead would hide
 		// what it does with one that is late or too long.
 		var sent bytes.Buffer
@@ -97,7 +102,7 @@ func checked(t *testing.T, next http.Handler) http.Handler {
 		if err := conformsTo(router, seen, out); err != nil {
 			t.Errorf("%s %s: %d\n%s\n%v", r.Method, r.URL, out.status, out.body.Bytes(), err)
 		}
-	})
+	})}
 }
 
 func conformsTo(router routers.Router, r *http.Request, w *tee) error {
