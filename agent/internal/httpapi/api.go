@@ -109,6 +109,7 @@ func (a *api) routes() []route {
 		{"/v1/health", "health", false, get(a.health)},
 		{"/v1/health/ready", "health", false, get(a.ready)},
 		{"/v1/status", "overallStatus", true, get(a.summary)},
+		{"/v1/status/cluster", "cluster status", false, get(a.cluster)},
 		{"/v1/status/tasks", "task status", true, get(a.taskStatus)},
 		{"/v1/status/tasks/{name...}", "task status", true, get(a.taskStatus)},
 		{"/v1/tasks", "task", false, all},

@@ -165,6 +165,7 @@ func TestAnswersHaveTheirShapes(t *testing.T) {
 		"health":                        {"GET", "/v1/health", ""},
 		"ready":                         {"GET", "/v1/health/ready", ""},
 		"summary":                       {"GET", "/v1/status", ""},
+		"cluster":                       {"GET", "/v1/status/cluster", ""},
 		"status of all":                 {"GET", "/v1/status/tasks", ""},
 		"status of all by a slash":      {"GET", "/v1/status/tasks/", ""},
 		"status of one with events":     {"GET", "/v1/status/tasks/web?include=events", ""},

@@ -41,6 +41,11 @@ func (a *api) summary(x exchange) {
 	x.answer(http.StatusOK, s)
 }
 
+// cluster tells of no members: an agent is always alone.
+func (a *api) cluster(x exchange) {
+	x.fail(http.StatusMethodNotAllowed, "this endpoint is only available with high availability configured")
+}
+
 func (a *api) taskStatus(x exchange) {
 	q, err := parseStatusQuery(x.r.URL.RawQuery)
 	if strings.Contains(x.name(), "/") {
