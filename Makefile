@@ -37,7 +37,7 @@ warm:
 
 # Apart from the others, as Vault takes some 15 min to build where none is installed.
 e2e-vault: ## run the tests of provider values against a real Vault
-	@sh e2e/tools/tools.sh vault cc
+	@sh e2e/tools/tools.sh consul vault cc
 	$(ENV) go test -race -shuffle=on -timeout 10m -tags vault -run RealVault $(TESTFLAGS) ./agent/internal/dynamic
 
 bench: ## measure Patchbay against a bare terraform apply

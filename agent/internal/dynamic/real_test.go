@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"patchbay/agent/config"
 	"patchbay/tasks"
 
+	"github.com/hashicorp/consul/sdk/testutil"
 	"github.com/hashicorp/vault/api"
 )
 
@@ -124,7 +126,8 @@ func TestValuesComeFromARealVault(t *testing.T) {
 path "secret/data/net/*" { capabilities = ["read"] }
 path "secret/metadata/net/*" { capabilities = ["list"] }
 path "old/*" { capabilities = ["read", "list"] }
-path "pki/issue/*" { capabilities = ["update"] }`})
+path "pki/issue/*" { capabilities = ["update"] }
+path "consul/creds/*" { capabilities = ["read"] }`})
 	v.write("sys/mounts/old", body{"type": "kv", "options": body{"version": "1"}})
 	v.write("old/lb", body{"pw": "from version 1"})
 	v.rotate("one")
@@ -189,6 +192,45 @@ path "pki/issue/*" { capabilities = ["update"] }`})
 		c.forward(41 * time.Minute)
 		if next := mustResolve(t, r, serial); next == first {
 			t.Error("the same certificate after two thirds of its lease, which cannot be renewed")
+		}
+	})
+
+	t.Run("a Consul token from Vault is renewed, and replaced once it is revoked", func(t *testing.T) {
+		const bootstrap = "3f6f4f0e-51c5-4c5c-b4e2-9f2d7d0a6c11"
+		server, err := testutil.NewTestServerConfigT(t, func(c *testutil.TestServerConfig) {
+			c.ACL.Enabled, c.ACL.DefaultPolicy, c.ACL.Tokens.InitialManagement = true, "deny", bootstrap
+			c.Stdout, c.Stderr = io.Discard, io.Discard
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = server.Stop() }() // interrupted, which it calls an error
+		v.write("sys/mounts/consul", body{"type": "consul"})
+		eventually(t, "Consul's ACL system", func() bool {
+			_, err := v.api.Logical().Write("consul/config/access", body{"address": server.HTTPAddr, "token": bootstrap})
+			if err == nil {
+				_, err = v.api.Logical().Write("consul/roles/lb", body{"consul_policies": []string{"global-management"}, "ttl": "1m"})
+			}
+			return err == nil
+		})
+		r, c := New((&values{}).options(v.config(v.token("1h", nil)))), &clock{}
+		defer r.vault.hangUp()
+		c.set(r)
+		token := `{{ with secret "consul/creds/lb" }}{{ .Data.token }}{{ end }}`
+		first := mustResolve(t, r, token)
+		if first == "" {
+			t.Fatal("no token")
+		}
+		for _, later := range []time.Duration{30 * time.Second, 15 * time.Second, 45 * time.Second} {
+			c.forward(later)
+			if again := mustResolve(t, r, token); again != first {
+				t.Error("another token while the lease can be renewed")
+			}
+		}
+		v.write("sys/leases/revoke-prefix/consul/creds", nil)
+		c.forward(45 * time.Second)
+		if next := mustResolve(t, r, token); next == first {
+			t.Error("the revoked token was given once more")
 		}
 	})
 
