@@ -45,7 +45,7 @@ func (j *job) planOnce(ctx context.Context) error {
 	}
 	defer j.options.CPU.Release(1)
 	m := &plan.Messages{Print: j.print}
-	changed, err := j.tf.PlanJSON(ctx, m, tfexec.Out(planName), tfexec.LockTimeout(j.options.LockTimeout.String()))
+	changed, err := j.tf.PlanJSON(ctx, m, tfexec.Out(planName), tfexec.Lock(!j.unlocked), tfexec.LockTimeout(j.options.LockTimeout.String()))
 	j.took(tasks.StagePlan, start)
 	if !finished(err) {
 		return j.failed(ctx, tasks.StagePlan, err, m.Errors)

@@ -41,6 +41,8 @@ type job struct {
 	sockets string
 	// initialised is true when init ran in this job.
 	initialised bool
+	// unlocked plans without the state's lock; see [ReadOnly].
+	unlocked bool
 }
 
 func (r *Runner) open(ctx context.Context, files tasks.Files, out *tasks.Outcome) (*job, error) {
