@@ -1,7 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -9,6 +12,9 @@ import (
 
 // maxDepth bounds the nesting of a file; the parsers recurse.
 const maxDepth = 64
+
+// maxLabels bounds the labels of a block, each of which is one more level.
+const maxLabels = 8
 
 // hclFrontEnd reads HCL 2 native syntax into the neutral tree. Only literals,
 // lists, objects and negative numbers are values.
@@ -18,10 +24,27 @@ type hclFrontEnd struct {
 	diags *report
 }
 
-// parseHCL gives the tree of one file; its top is an object. Mistakes of syntax
-// are told to r, and what could be read all the same is returned, so that other
-// mistakes are found in the same go.
+// parseHCL gives the tree of one file; its top is an object. A file that HCL 2
+// refuses is read as HCL 1, and one that begins with a brace as JSON, as
+// Consul-Terraform-Sync does. Mistakes of syntax are told to r as HCL 2 sees them,
+// and what could be read all the same is returned, so that other mistakes are found
+// in the same go.
 func parseHCL(file Position, src []byte, r *report) node {
+	if bytes.HasPrefix(bytes.TrimSpace(src), []byte("{")) {
+		return parseJSON(file, src, r)
+	}
+	second := newReport()
+	top := parseHCL2(file, src, second)
+	if second.err() != nil {
+		if old, ok := parseHCL1(file, src, r); ok {
+			return old
+		}
+	}
+	r.problems, r.warnings = append(r.problems, second.problems...), append(r.warnings, second.warnings...)
+	return top
+}
+
+func parseHCL2(file Position, src []byte, r *report) node {
 	p := hclFrontEnd{file: file, src: mask(src), diags: r}
 	top := node{pos: p.at(hcl.InitialPos), kind: kindObject}
 	if !tokensAllowed(p.src, func(at hcl.Pos, what, do string) { r.problem(p.at(at), do, "%s", what) }) {
@@ -112,6 +135,10 @@ func (p hclFrontEnd) body(body *hclsyntax.Body) []field {
 // block makes an object of a block's body and one more round it per label.
 func (p hclFrontEnd) block(b *hclsyntax.Block) field {
 	start := p.at(b.TypeRange.Start)
+	if len(b.Labels) > maxLabels {
+		p.diags.problem(start, "remove most of them", "too many labels")
+		b.Labels = b.Labels[:maxLabels]
+	}
 	v := node{pos: start, kind: kindObject, style: styleBlock, fields: p.body(b.Body)}
 	for i := len(b.Labels) - 1; i >= 0; i-- {
 		label := field{name: unmask(b.Labels[i]), pos: p.at(b.LabelRanges[i].Start), label: true, value: v}
@@ -158,7 +185,23 @@ func (p hclFrontEnd) literal(n node, e *hclsyntax.LiteralValueExpr) (node, bool)
 		n.kind = kindNumber
 	}
 	n.text = string(e.SrcRange.SliceBytes(p.src))
-	return n, n.kind == kindBool || numberInRange(n, p.diags)
+	return p.octal(n), n.kind == kindBool || numberInRange(n, p.diags)
+}
+
+// octal reads a whole number that begins with 0 as HCL 1 does, in base 8; HCL 2
+// would pass over the 0.
+func (p hclFrontEnd) octal(n node) node {
+	if n.kind != kindNumber || len(n.text) < 2 || n.text[0] != '0' || strings.ContainsAny(n.text, ".eE") {
+		return n
+	}
+	v, err := strconv.ParseInt(n.text, 8, 64)
+	if err != nil {
+		p.diags.problem(n.pos, "leave the leading 0 out", "a number with a leading 0 is octal, and this one is not")
+		return n
+	}
+	p.diags.warn(n.pos, "a number with a leading 0 is octal; leave the 0 out if it is not meant so")
+	n.text = strconv.FormatInt(v, 10)
+	return n
 }
 
 // number gives the digits of a negated number.

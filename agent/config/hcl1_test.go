@@ -1,0 +1,89 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// asHCL1 writes the same settings as asHCL in one line, which only HCL 1 reads.
+func asHCL1(items []item) string {
+	var parts []string
+	for _, it := range items {
+		switch {
+		case it.Body == nil:
+			text := quoteJSON(it.Value)
+			if strings.Count(text, "{") != strings.Count(text, "}") { // HCL 1 would look for the end of ${
+				text = strings.ReplaceAll(text, "${", `\x24{`)
+			}
+			parts = append(parts, it.Name+" = "+text)
+		case it.Label == "":
+			parts = append(parts, it.Name+" { "+asHCL1(it.Body)+" }")
+		default:
+			parts = append(parts, it.Name+` "`+it.Label+`" { `+asHCL1(it.Body)+" }")
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func TestBothDialectsGiveEqualConfigs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		items := drawConfig(t)
+		// Two attributes in one line make sure that HCL 2 refuses the file.
+		old := asHCL1(append(items, item{Name: "client_type", Value: "x"}, item{Name: "log_format", Value: "json"})) + "\n"
+		second := newReport()
+		parseHCL2(Position{}, []byte(old), second)
+		if second.err() == nil {
+			t.Fatalf("HCL 2 reads %s", old)
+		}
+		items = append(items, item{Name: "log_format", Value: "json"})
+		if d := cmp.Diff(loadText(t, "a.hcl", asHCL(items)), loadText(t, "b.hcl", old)); d != "" {
+			t.Fatalf("HCL 2 (-) and HCL 1 (+) differ:\n%s\n%s", d, old)
+		}
+	})
+}
+
+func TestHeredocsOfHCL1KeepTheirLines(t *testing.T) {
+	for text, want := range map[string]string{
+		"<<E\na\n b\nE\n":      "a\n b\n",
+		"<<E\nE\n":             "",
+		"<<E\na\n  E\n":        "a\n",
+		"<<-E\n  a\n   b\n  E": "a\n b\n",
+		"<<-E\n  a\n b\n  E\n": "  a\n b\n",
+		"<<-E\n\ta\n\tE\n":     "a\n",
+	} {
+		r := newReport()
+		top, ok := parseHCL1(Position{File: "a.hcl"}, []byte("x = 1, y = "+text+"\n"), r)
+		if !ok || len(top.fields) != 2 || top.fields[1].value.text != want {
+			t.Errorf("%q gives %+v, want %q", text, top.fields, want)
+		}
+	}
+}
+
+func TestWhatHCL1CannotBeIsRefused(t *testing.T) {
+	for _, text := range []string{
+		"a = b", "a = null", "a = f(1)", `a = "\w"`, `a = "\xff"`, `a = "x`, "a = 99999999999999999999", "a = 08", "a = [1 2]", "a b = 1",
+		"{}", "a", "a {", "a = <<E\nx", "= 1", "a = 1e999",
+	} {
+		r := newReport()
+		if top, ok := parseHCL1(Position{File: "a.hcl"}, []byte(text), r); ok || len(r.problems)+len(r.warnings) > 0 {
+			t.Errorf("%q gives %+v, problems %v", text, top, r.problems)
+		}
+	}
+}
+
+func TestPositionsOfHCL1AreThoseOfTheFile(t *testing.T) {
+	text := "# é\r\nport = 1, id = \"é\", lag = 2\r\ntask { name = \"a\" \"nmae\" = 1, module = \"m/m/m\" condition \"services\" { nams = 1 } }\r\n"
+	r := newReport()
+	build([]source{{"a.hcl", []byte(text)}}, testOptions("/work", nil), r)
+	var got []string
+	for _, p := range sorted(r.problems) {
+		got = append(got, p.Position.String())
+	}
+	want := []string{"a.hcl:2:21", "a.hcl:3:19", "a.hcl:3:48", "a.hcl:3:71"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("want (-), got (+):\n%s\n%v", d, r.problems)
+	}
+}
