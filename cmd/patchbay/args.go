@@ -29,13 +29,30 @@ func normalise(root *cobra.Command, args []string) []string {
 		case strings.HasPrefix(arg, "-"):
 			value = takesValue(shorthand(cmd, arg))
 		default:
-			if next := subcommand(cmd, arg); next != nil {
+			next := subcommand(cmd, arg)
+			if next == nil && cmd.Annotations[positions] == first {
+				return append(out, args[n:]...)
+			}
+			if next != nil {
 				cmd = next
 			}
 		}
 		out = append(out, arg)
 	}
 	return out
+}
+
+// Of a command with this annotation nothing is a flag after the first argument
+// that is none.
+const (
+	positions = "flags"
+	first     = "first"
+)
+
+// flagsFirst lets nothing be a flag of a command after the first argument.
+func flagsFirst(cmd *cobra.Command) {
+	cmd.Flags().SetInterspersed(false)
+	cmd.Annotations = map[string]string{positions: first}
 }
 
 // lookup finds a long flag of a command; help is one before cobra adds it, and

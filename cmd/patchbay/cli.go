@@ -21,10 +21,18 @@ type cli struct {
 	legacy bool
 	// terminal is true when stdout is one.
 	terminal bool
+	// args are the arguments as given.
+	args []string
+	// bare is true for the form without command under the legacy name.
+	bare bool
 }
 
 // run parses the arguments, runs the command and gives the exit code.
 func (c *cli) run(args []string) int {
+	c.args = args
+	if c.legacy {
+		return c.runLegacy(args)
+	}
 	root := c.root()
 	if len(args) == 0 {
 		_, err := io.WriteString(c.stdout, root.UsageString())
@@ -58,12 +66,20 @@ func startsWithoutCommand(arg string) bool {
 }
 
 func (c *cli) root() *cobra.Command {
+	root := c.bareRoot()
+	root.Version = version()
+	root.SetVersionTemplate("{{.Version}}")
+	root.AddCommand(c.start(), c.status(), c.task(), c.validate(), c.versionCommand())
+	return root
+}
+
+// bareRoot is the program without its commands.
+func (c *cli) bareRoot() *cobra.Command {
 	root := &cobra.Command{
-		Use:     "patchbay",
-		Short:   "Keep load balancers and firewalls as Consul wants them",
-		Version: version(),
-		Args:    cobra.ArbitraryArgs,
-		RunE:    c.unknownCommand,
+		Use:   c.name(),
+		Short: "Keep load balancers and firewalls as Consul wants them",
+		Args:  cobra.ArbitraryArgs,
+		RunE:  c.unknownCommand,
 
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -71,28 +87,38 @@ func (c *cli) root() *cobra.Command {
 	}
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
-	root.SetVersionTemplate("{{.Version}}")
 	root.SetFlagErrorFunc(c.flagError)
 	root.Flags().SetInterspersed(false)
-	root.AddCommand(c.start(), c.status(), c.task(), c.validate(), c.versionCommand())
 	return root
 }
 
 // unknownCommand is what a group of commands does with an argument that names none.
 func (c *cli) unknownCommand(cmd *cobra.Command, args []string) error {
-	if _, err := io.WriteString(c.stderr, printable(cmd.UsageString(), '\n')); err != nil {
+	if _, err := io.WriteString(c.stderr, printable(c.usage(cmd), '\n')); err != nil {
 		return fail("unable to write usage", err)
 	}
-	if len(args) == 0 {
-		return &failure{code: exitNoSubcommand}
+	f := &failure{code: exitNoSubcommand}
+	if len(args) > 0 {
+		f.code = exitUnknownCommand
+		if !c.legacy {
+			f.what = fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+		}
 	}
-	return &failure{code: exitUnknownCommand, what: fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())}
+	return f
 }
 
 // flagError turns cobra's complaint about a flag into one with usage.
 func (c *cli) flagError(cmd *cobra.Command, err error) error {
-	return &failure{code: exitFlag, what: fmt.Sprintf("unsupported arguments in flags '%s'", err),
-		details: []string{cmd.UsageString()}}
+	f := &failure{code: exitFlag, what: fmt.Sprintf("unsupported arguments in flags '%s'", err), details: []string{c.usage(cmd)}}
+	if c.legacy {
+		given := c.args
+		for len(given) > 0 && !strings.HasPrefix(given[0], "-") {
+			given = given[1:]
+		}
+		f.what = fmt.Sprintf("unsupported arguments in flags '%s'", strings.Join(given, ", "))
+		f.details = []string{"Please see --help information below for supported options:\n\n" + c.usage(cmd)}
+	}
+	return f
 }
 
 // oneTask takes exactly one task name; anything else is a misuse.
@@ -101,11 +127,14 @@ func (c *cli) oneTask(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	_, command, _ := strings.Cut(cmd.CommandPath(), " ")
-	what := "No arguments were passed to the command"
+	details := []string{"No arguments were passed to the command"}
 	if len(args) > 0 {
-		what = fmt.Sprintf("%d arguments were passed to the command: '%s'", len(args), strings.Join(args, ", "))
+		details[0] = fmt.Sprintf("%d arguments were passed to the command: '%s'", len(args), strings.Join(args, ", "))
+		if c.legacy {
+			details = append(details, "All flags are required to appear before positional arguments if set\n")
+		}
 	}
-	return c.misuse(command, "this command requires one argument: [options] <task name>", what)
+	return c.misuse(command, "this command requires one argument: [options] <task name>", details...)
 }
 
 func (c *cli) noArguments(cmd *cobra.Command, args []string) error {

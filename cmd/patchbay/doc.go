@@ -13,5 +13,6 @@
 // through one function that makes control characters visible, because names, tags
 // and errors come from Consul, Terraform and devices. Long flags may have one dash
 // or two, as in Consul-Terraform-Sync: arguments are rewritten before cobra sees
-// them. The choice refused was a flag package of our own.
+// them. Started as consul-terraform-sync the program has that program's commands,
+// words, logs and exit codes: the legacy files hold what differs. The choice refused was a flag package of our own.
 package main

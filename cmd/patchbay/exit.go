@@ -71,17 +71,20 @@ func (c *cli) report(err error) int {
 	if !f.bare {
 		what = "Error: " + what
 	}
-	details := slices.Clone(f.details)
-	if f.cause != nil {
-		details = append(details, f.cause.Error())
-	}
 	// Nothing is left to tell a failure of these writes to.
 	if c.legacy {
 		_, _ = fmt.Fprintf(c.stderr, "==> %s\n", printable(what))
-		for _, d := range details {
-			_, _ = fmt.Fprintf(c.stdout, "%s\n", indented(wrap(printable(d, '\n'), width)))
+		for _, d := range f.details {
+			_, _ = fmt.Fprintf(c.stdout, "%s\n", indented(printable(d, '\n')))
+		}
+		if f.cause != nil {
+			_, _ = fmt.Fprintf(c.stdout, "%s\n", indented(wrap(printable(f.cause.Error(), '\n'), width)))
 		}
 		return f.code
+	}
+	details := slices.Clone(f.details)
+	if f.cause != nil {
+		details = append(details, f.cause.Error())
 	}
 	var p page
 	p.line(0, "==> %s", what)

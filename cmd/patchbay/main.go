@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 
-// run is the whole program: it returns the exit code.
+// run is the whole program, beginning with its own name: it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	c := &cli{stdin: os.Stdin, stdout: stdout, stderr: stderr, daemon: newDaemon(), now: time.Now, terminal: isTerminal(stdout)}
-	return c.run(args)
+	c := &cli{stdin: os.Stdin, stdout: stdout, stderr: stderr, daemon: newDaemon(), now: time.Now, terminal: isTerminal(stdout),
+		legacy: isLegacy(args[0])}
+	return c.run(args[1:])
 }
 
 // isTerminal tells whether a writer is a device that draws what it is given.

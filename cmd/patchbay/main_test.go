@@ -27,7 +27,9 @@ import (
 var update = flag.Bool("update", false, "rewrite the wanted output in testdata")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"patchbay": func() { os.Exit(fakeRun()) }})
+	testscript.Main(m, map[string]func(){
+		"patchbay": func() { os.Exit(fakeRun()) }, "consul-terraform-sync": func() { os.Exit(fakeRun()) },
+	})
 }
 
 // TestScripts drives the program as a user does: see testdata. A script gets a
@@ -51,27 +53,29 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits("patchbay"), "cts": exits("consul-terraform-sync")},
 	})
 }
 
-// exits runs patchbay and wants an exit code: exits 3 status -check.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) == 0 {
-		ts.Fatalf("usage: exits code [argument...]")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	code := 0
-	if err := ts.Exec("patchbay", args[1:]...); err != nil {
-		e, ok := errors.AsType[*exec.ExitError](err)
-		if !ok {
-			ts.Fatalf("run patchbay: %v", err)
+// exits runs the program under a name and wants an exit code: exits 3 status -check.
+func exits(program string) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) == 0 {
+			ts.Fatalf("usage: exits code [argument...]")
 		}
-		code = e.ExitCode()
-	}
-	if code != want {
-		ts.Fatalf("exit code is %d, want %d", code, want)
+		want, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		code := 0
+		if err := ts.Exec(program, args[1:]...); err != nil {
+			e, ok := errors.AsType[*exec.ExitError](err)
+			if !ok {
+				ts.Fatalf("run %s: %v", program, err)
+			}
+			code = e.ExitCode()
+		}
+		if code != want {
+			ts.Fatalf("exit code is %d, want %d", code, want)
+		}
 	}
 }
 
@@ -146,7 +150,7 @@ func fakeRun() int {
 		panic(err)
 	}
 	c := &cli{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, daemon: fakeDaemon(), now: func() time.Time { return now },
-		terminal: os.Getenv("TERMINAL") != ""}
+		terminal: os.Getenv("TERMINAL") != "", legacy: isLegacy(os.Args[0])}
 	return c.run(os.Args[1:])
 }
 

@@ -55,6 +55,8 @@ type starting struct {
 	once, inspect bool
 	names         []string
 	output        *output
+	// client is a hidden flag of Consul-Terraform-Sync.
+	client string
 }
 
 func (c *cli) start() *cobra.Command {
@@ -66,11 +68,19 @@ func (c *cli) start() *cobra.Command {
 		Args: c.noArguments,
 	}
 	f := cmd.Flags()
-	f.SetInterspersed(false)
-	s := &starting{paths: configFlags(f), output: outputFlag(cmd)}
+	flagsFirst(cmd)
+	s := &starting{paths: configFlags(f)}
 	f.BoolVar(&s.once, "once", false, "run every enabled task once and end")
 	f.BoolVar(&s.inspect, "inspect", false, "show what every task would change and end")
 	f.StringArrayVar(&s.names, "inspect-task", nil, "show what this task would change and end (repeatable)")
+	if c.legacy {
+		f.StringVar(&s.client, "client-type", "", "for the development of Consul-Terraform-Sync")
+		_ = f.MarkHidden("client-type") // it was just added
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.legacyBegin(cmd.Context(), s) }
+		return cmd
+	}
+	s.output = outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.begin(cmd.Context(), s) }
 	return cmd
 }

@@ -10,11 +10,12 @@ import (
 func (c *cli) taskDelete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "delete [options] <task name>", DisableFlagsInUseLine: true,
-		Short: "Delete a task; what it made stays unless -destroy is given",
+		Short: "Delete a task; what it made stays",
 		Args:  c.oneTask,
 	}
 	d := &deleting{api: apiFlags(cmd), auto: autoApprove(cmd)}
 	if !c.legacy {
+		cmd.Short += " unless -destroy is given"
 		cmd.Flags().BoolVar(&d.destroy, "destroy", false, "destroy what the task made, then remove its workspace, state and files")
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.delete(cmd.Context(), d, args[0]) }
