@@ -56,8 +56,7 @@ type Options struct {
 	Metrics http.Handler
 	// Log gets one debug line per request but health; nil is silent.
 	Log hclog.Logger
-	// Buffer is what tasks inherit: a task with another one shows it. With nil
-	// only scheduled tasks show theirs.
+	// Buffer is what tasks inherit: one with another shows it; nil is not known.
 	Buffer *tasks.Buffer
 	// Names are the listener's own host names, without port, that a Host header
 	// of a write may have besides addresses and localhost.

@@ -38,6 +38,7 @@ type fake struct {
 	limits   []int
 	author   *author // nil makes tasks read only
 	remote   Remote
+	decode   Decode // nil is decodeTask
 }
 
 func (f *fake) States() []tasks.State { return f.list }
@@ -128,6 +129,9 @@ func call(t *testing.T, f *fake, method, target string, body io.Reader, edits ..
 	o := Options{Reader: f, Operator: f, Prober: f, Metrics: metrics, Remote: f.remote}
 	if f.author != nil {
 		o.Author, o.Decode = f.author, decodeTask
+		if f.decode != nil {
+			o.Decode = f.decode
+		}
 	}
 	checked(t, newAPI(o, func() string { return "98dc0a25" })).ServeHTTP(w, r)
 	return w

@@ -83,6 +83,7 @@ func decodeTask(raw json.RawMessage) (tasks.Task, error) {
 		t.Buffer.Enabled = b.Enabled
 		t.Buffer.Min, bad[0] = time.ParseDuration(b.Min)
 		t.Buffer.Max, bad[1] = time.ParseDuration(b.Max)
+		t.OwnBuffer = true
 		return t, errors.Join(bad[:]...)
 	}
 	return t, nil
@@ -292,8 +293,9 @@ func TestAnUpdateChangesWhatItNamesAndNothingElse(t *testing.T) {
 			t.Variables["zone"], t.Variables["new"] = cty.StringVal("lan"), cty.StringVal("x")
 			delete(t.Variables, "n")
 		}},
-		"all variables go": {`{"variables":null}`, func(t *tasks.Task) { t.Variables = nil }},
-		"half a buffer":    {`{"buffer_period":{"min":"7s"}}`, func(t *tasks.Task) { t.Buffer.Min = 7 * time.Second }},
+		"all variables go":     {`{"variables":null}`, func(t *tasks.Task) { t.Variables = nil }},
+		"half a buffer":        {`{"buffer_period":{"min":"7s"}}`, func(t *tasks.Task) { t.Buffer.Min, t.OwnBuffer = 7*time.Second, true }},
+		"the inherited buffer": {`{"buffer_period":null}`, func(t *tasks.Task) { t.Buffer, t.OwnBuffer = tasks.Buffer{}, false }},
 		"a filter only": {`{"condition":{"services":{"filter":"x"}}}`, func(t *tasks.Task) {
 			t.Condition.Services = &tasks.Services{Selector: catalog.Selector{Names: []string{"web"}}, Filter: "x"}
 		}},
@@ -319,7 +321,7 @@ func TestAnUpdateChangesWhatItNamesAndNothingElse(t *testing.T) {
 				task := &f.list[0].Task
 				task.WorkingDir, task.Position, task.VariableFiles = "/srv/web", "a.hcl:3", []string{"/srv/a.tfvars"}
 				task.Guard = tasks.Guard{MaxDestroys: 3, AllowEmpty: true}
-				task.Buffer = tasks.Buffer{Enabled: true, Min: time.Second, Max: time.Minute}
+				task.Buffer, task.OwnBuffer = tasks.Buffer{Enabled: true, Min: time.Second, Max: time.Minute}, true
 				return f
 			}
 			f, a := full(), &author{}

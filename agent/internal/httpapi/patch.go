@@ -22,16 +22,18 @@ type patch map[string]any
 // value of the key. The wire form does not tell all of a task, so what a patch
 // does not name is kept as it is.
 var patchable = map[string]func(next *tasks.Task, from tasks.Task, to any){
-	"enabled":       func(next *tasks.Task, from tasks.Task, _ any) { next.Enabled = from.Enabled },
-	"description":   func(next *tasks.Task, from tasks.Task, _ any) { next.Description = from.Description },
-	"module":        func(next *tasks.Task, from tasks.Task, _ any) { next.Module = from.Module },
-	"version":       func(next *tasks.Task, from tasks.Task, _ any) { next.Version = from.Version },
-	"providers":     func(next *tasks.Task, from tasks.Task, _ any) { next.Providers = from.Providers },
-	"buffer_period": func(next *tasks.Task, from tasks.Task, _ any) { next.Buffer = from.Buffer },
-	"condition":     func(next *tasks.Task, from tasks.Task, _ any) { next.Condition = from.Condition },
-	"variables":     patchVariables,
-	"module_input":  patchInputs,
-	"name":          func(*tasks.Task, tasks.Task, any) {},
+	"enabled":     func(next *tasks.Task, from tasks.Task, _ any) { next.Enabled = from.Enabled },
+	"description": func(next *tasks.Task, from tasks.Task, _ any) { next.Description = from.Description },
+	"module":      func(next *tasks.Task, from tasks.Task, _ any) { next.Module = from.Module },
+	"version":     func(next *tasks.Task, from tasks.Task, _ any) { next.Version = from.Version },
+	"providers":   func(next *tasks.Task, from tasks.Task, _ any) { next.Providers = from.Providers },
+	"buffer_period": func(next *tasks.Task, from tasks.Task, _ any) {
+		next.Buffer, next.OwnBuffer = from.Buffer, from.OwnBuffer
+	},
+	"condition":    func(next *tasks.Task, from tasks.Task, _ any) { next.Condition = from.Condition },
+	"variables":    patchVariables,
+	"module_input": patchInputs,
+	"name":         func(*tasks.Task, tasks.Task, any) {},
 }
 
 // parsePatch reads the body of an update. The key enabled may be in any case and

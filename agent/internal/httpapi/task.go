@@ -106,7 +106,8 @@ type Nodes struct {
 }
 
 // NewTask puts a task on the wire; inherited is the buffer of tasks that set none,
-// nil when that is not known: then only scheduled tasks show theirs.
+// nil when that is not known. A buffer is shown when it is the task's own, another
+// than that, or a scheduled task's.
 // Of several module inputs of one kind the first is shown, the one that fills the
 // module's variable.
 func NewTask(t tasks.Task, inherited *tasks.Buffer) Task {
@@ -116,7 +117,7 @@ func NewTask(t tasks.Task, inherited *tasks.Buffer) Task {
 	for name, value := range t.Variables {
 		out.Variables[name] = expression(value)
 	}
-	if t.Condition.Schedule != nil || inherited != nil && t.Buffer != *inherited {
+	if t.OwnBuffer || t.Condition.Schedule != nil || inherited != nil && t.Buffer != *inherited {
 		out.Buffer = newBuffer(t.Buffer)
 	}
 	return out

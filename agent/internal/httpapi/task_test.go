@@ -30,8 +30,12 @@ func TestATaskShowsItsConditionAndInputs(t *testing.T) {
 			`{"module_input":{},"condition":{"nodes":{"regexp":"^edge","datacenter":"","node_meta":{"rack":"a"},"use_as_module_input":false}}}`},
 		"a schedule shows its buffer": {tasks.Task{Condition: tasks.Condition{Schedule: &tasks.Schedule{Cron: "@hourly"}}, Buffer: shared},
 			`{"buffer_period":{"enabled":true,"min":"5s","max":"20s"},"module_input":{},"condition":{"schedule":{"cron":"@hourly"}}}`},
-		"a buffer of its own": {tasks.Task{Buffer: tasks.Buffer{Min: time.Minute, Max: time.Hour}},
+		"a buffer of its own": {tasks.Task{OwnBuffer: true, Buffer: tasks.Buffer{Min: time.Minute, Max: time.Hour}},
 			`{"buffer_period":{"enabled":false,"min":"1m0s","max":"1h0m0s"},"module_input":{},"condition":{}}`},
+		"a buffer of its own that is like the others'": {tasks.Task{OwnBuffer: true, Buffer: shared},
+			`{"buffer_period":{"enabled":true,"min":"5s","max":"20s"},"module_input":{},"condition":{}}`},
+		"a buffer unlike the others'": {tasks.Task{Buffer: tasks.Buffer{Enabled: true}},
+			`{"buffer_period":{"enabled":true,"min":"0s","max":"0s"},"module_input":{},"condition":{}}`},
 		"the first input of each kind": {tasks.Task{Buffer: shared, ModuleInputs: []tasks.ModuleInput{{Nodes: nodes}, {ConsulKV: kv}, {Services: services}, {ConsulKV: &tasks.ConsulKV{}}}},
 			`{"module_input":{"services":{"names":["web"],"datacenter":"","namespace":"","filter":"","cts_user_defined_meta":{}},` +
 				`"consul_kv":{"path":"fw/web","recurse":true,"datacenter":"dc1","namespace":""},"nodes":{"regexp":"^edge","datacenter":"","node_meta":{"rack":"a"}}},"condition":{}}`},
@@ -54,11 +58,5 @@ func TestATaskShowsItsConditionAndInputs(t *testing.T) {
 				t.Errorf("a client reads something else: %s %v", diff, err)
 			}
 		})
-	}
-}
-
-func TestABufferIsNotShownWhenNobodySaysWhatIsInherited(t *testing.T) {
-	if got := NewTask(tasks.Task{Buffer: tasks.Buffer{Enabled: true}}, nil).Buffer; got != nil {
-		t.Errorf("got %+v", got)
 	}
 }
