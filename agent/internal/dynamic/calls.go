@@ -1,9 +1,11 @@
 package dynamic
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"strings"
@@ -40,22 +42,49 @@ type reading struct {
 
 // funcs are a template's functions; known tells what their errors may show.
 func (r *reading) funcs(ctx context.Context, known *literals) template.FuncMap {
+	funcs := template.FuncMap{
+		"step":     stepper(ctx),
+		"printf":   printf,
+		"print":    bounded(fmt.Sprint),
+		"println":  bounded(fmt.Sprintln),
+		"html":     bounded(template.HTMLEscaper),
+		"js":       bounded(template.JSEscaper),
+		"urlquery": bounded(template.URLQueryEscaper),
+	}
+	maps.Copy(funcs, r.envFuncs(known))
+	maps.Copy(funcs, r.keyFuncs(ctx, known))
+	maps.Copy(funcs, r.secretFuncs(ctx, known))
+	return funcs
+}
+
+// stepper counts the turns of one template and ends it with ctx.
+func stepper(ctx context.Context) func() (string, error) {
 	steps := 0
+	return func() (string, error) {
+		if steps++; steps > maxSteps {
+			return "", errSteps
+		}
+		return "", ctx.Err()
+	}
+}
+
+func (r *reading) envFuncs(known *literals) template.FuncMap {
 	return template.FuncMap{
 		"env": r.getenv,
 		"envOrDefault": func(name, otherwise string) string {
-			if value := r.getenv(name); value != "" {
-				return value
-			}
-			return otherwise
+			return cmp.Or(r.getenv(name), otherwise)
 		},
 		"mustEnv": func(name string) (string, error) {
-			value := r.getenv(name)
-			if value == "" {
-				return "", known.failed("mustEnv", name, errNoEnv)
+			if value := r.getenv(name); value != "" {
+				return value, nil
 			}
-			return value, nil
+			return "", known.failed("mustEnv", name, errNoEnv)
 		},
+	}
+}
+
+func (r *reading) keyFuncs(ctx context.Context, known *literals) template.FuncMap {
+	return template.FuncMap{
 		"key": func(path string) (string, error) {
 			pair, err := r.key(ctx, path)
 			if err == nil && !pair.Exists {
@@ -71,10 +100,7 @@ func (r *reading) funcs(ctx context.Context, known *literals) template.FuncMap {
 			if err != nil {
 				return "", known.failed("keyOrDefault", path, err)
 			}
-			if pair.Value == "" {
-				return otherwise, nil
-			}
-			return pair.Value, nil
+			return cmp.Or(pair.Value, otherwise), nil
 		},
 		"keyExists": func(path string) (bool, error) {
 			pair, err := r.key(ctx, path)
@@ -90,6 +116,11 @@ func (r *reading) funcs(ctx context.Context, known *literals) template.FuncMap {
 			}
 			return pair, nil
 		},
+	}
+}
+
+func (r *reading) secretFuncs(ctx context.Context, known *literals) template.FuncMap {
+	return template.FuncMap{
 		"secret": func(path string, pairs ...string) (*api.Secret, error) {
 			s, err := r.secret(ctx, path, pairs)
 			if err != nil {
@@ -104,19 +135,6 @@ func (r *reading) funcs(ctx context.Context, known *literals) template.FuncMap {
 			}
 			return names, nil
 		},
-		"step": func() (string, error) {
-			steps++
-			if steps > maxSteps {
-				return "", errSteps
-			}
-			return "", ctx.Err()
-		},
-		"printf":   printf,
-		"print":    bounded(fmt.Sprint),
-		"println":  bounded(fmt.Sprintln),
-		"html":     bounded(template.HTMLEscaper),
-		"js":       bounded(template.JSEscaper),
-		"urlquery": bounded(template.URLQueryEscaper),
 	}
 }
 

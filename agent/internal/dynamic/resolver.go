@@ -82,12 +82,12 @@ func (r *Resolver) Provider(ctx context.Context, p tasks.Provider) (tasks.Provid
 	return p, nil
 }
 
-// fillEnv gives env itself when nothing in it is a template.
+// fillEnv gives a copy: the block belongs to the configuration.
 func fillEnv(env map[string]tasks.Secret, fill filler) (map[string]tasks.Secret, error) {
 	out := env
 	for n, name := range slices.Sorted(maps.Keys(env)) {
 		if n == 0 {
-			out = maps.Clone(env) // the block belongs to the configuration
+			out = maps.Clone(env)
 		}
 		text, err := fill(env[name].Reveal())
 		if err == nil && strings.ContainsRune(text, 0) {

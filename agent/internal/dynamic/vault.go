@@ -119,7 +119,7 @@ func (v *vault) fetch(ctx context.Context, client *api.Client, q query) (*api.Se
 		return nil, v.explain(ctx, client, err)
 	}
 	s, err := client.Logical().ReadWithDataWithContext(ctx, m.data(q.path, v.cfg.Namespace), q.values)
-	if err == nil && (s == nil || m.v2 && deleted(s, v.now())) {
+	if err == nil && gone(s) {
 		v.unmount(q.path) // it may be another engine by now
 		err = errNoSecret
 	}
@@ -168,10 +168,13 @@ func (v *vault) explain(ctx context.Context, client *api.Client, err error) erro
 	return vaultError(ctx, err, client.Token())
 }
 
-// deleted tells of a secret of KV version 2 that has only its history left.
-func deleted(s *api.Secret, now time.Time) bool {
-	meta, _ := s.Data["metadata"].(map[string]any)
-	text, _ := meta["deletion_time"].(string)
-	at, err := time.Parse(time.RFC3339, text)
-	return err == nil && !at.After(now)
+// gone tells of an answer without secret: a 404 with nothing but warnings, as for a
+// path of KV version 1 after an upgrade, or a version that was deleted or destroyed.
+func gone(s *api.Secret) bool {
+	if s == nil || len(s.Data) == 0 && s.Auth == nil && s.WrapInfo == nil {
+		return true
+	}
+	data, versioned := s.Data["data"]
+	_, meta := s.Data["metadata"].(map[string]any)
+	return versioned && meta && data == nil
 }
