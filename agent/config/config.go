@@ -18,7 +18,7 @@ type Config struct {
 	API  API
 	// WorkingDir is the absolute parent of the task directories.
 	WorkingDir string
-	// ID names this agent, patchbay-<hostname> by default.
+	// ID names this agent, patchbay-<hostname> by default; see Options.Legacy.
 	ID string
 	// Buffer and Guard are those of tasks that set none.
 	Buffer tasks.Buffer
@@ -41,7 +41,8 @@ type Config struct {
 
 // API is the listener of the HTTP API.
 type API struct {
-	// Address is the IP or host name to listen on, 127.0.0.1 by default.
+	// Address is the IP or host name to listen on, 127.0.0.1 by default; "" is all
+	// interfaces, the default of Options.Legacy.
 	Address string
 	// Token, if set, lets a write from another host in: it must bring the token
 	// as "Authorization: Bearer".

@@ -50,7 +50,7 @@ func (d *decoder) consul(f field) {
 // consulEnv sets what the environment gives where no file sets it.
 func (d *decoder) consulEnv(c *Consul) {
 	*c = Consul{Address: d.env("CONSUL_HTTP_ADDR"), Token: tasks.NewSecret(d.env("CONSUL_TOKEN", "CONSUL_HTTP_TOKEN")),
-		Registration: Registration{Enabled: true, Name: defaultService, Check: true},
+		Registration: Registration{Enabled: true, Name: d.pick(defaultService, legacyService), Check: true},
 		KVPath:       defaultKVPath, MaxPolls: defaultPolls, Transport: defaultTransport(),
 		Namespace: d.env("CONSUL_NAMESPACE"), Partition: d.env("CONSUL_PARTITION"),
 		TLS: TLS{Verify: true, CACert: d.envPath("CONSUL_CACERT"), CAPath: d.envPath("CONSUL_CAPATH"),

@@ -37,7 +37,7 @@ type parts struct {
 
 // config decodes a whole configuration.
 func (d *decoder) config(top node) Config {
-	d.cfg = Config{LogLevel: "INFO", LogFormat: "text", Port: defaultPort, API: API{Address: defaultAddress},
+	d.cfg = Config{LogLevel: "INFO", LogFormat: "text", Port: defaultPort, API: API{Address: d.pick(defaultAddress, "")},
 		WorkingDir: absolute(d.WorkDir, defaultWorkingDir), ID: d.defaultID(), MaxParallelTasks: defaultParallel,
 		ShutdownGrace: defaultGrace, History: History{Runs: defaultRuns, Age: defaultAge}}
 	p := d.global(top)
@@ -89,7 +89,15 @@ func (d *decoder) defaultID() string {
 	if host == "" {
 		host, _ = os.Hostname() // without a name the ID is still valid
 	}
-	return "patchbay-" + host
+	return d.pick("patchbay-", "cts-") + host
+}
+
+// pick gives a default of Patchbay, or the one of Consul-Terraform-Sync.
+func (d *decoder) pick(own, legacy string) string {
+	if d.Legacy {
+		return legacy
+	}
+	return own
 }
 
 func (d *decoder) id(f field) {

@@ -27,6 +27,10 @@ type Options struct {
 	Builtin func(name string) bool
 	// Hostname makes the default ID; "" asks the system.
 	Hostname string
+	// Legacy gives the defaults that Consul-Terraform-Sync has where Patchbay's
+	// differ: the ID cts-<hostname>, its name in the catalog, and an API that
+	// listens on all interfaces.
+	Legacy bool
 }
 
 // Load reads the files and directories at paths in their order into one Config.

@@ -73,7 +73,7 @@ func nestedValue(n node, r *report) cty.Value {
 
 func (d *decoder) alias(dst *string, f field) {
 	s, ok := d.text(f)
-	if ok && !hclsyntax.ValidIdentifier(s) {
+	if ok && s != "" && !hclsyntax.ValidIdentifier(s) {
 		d.problem(f.value.pos, "use letters, digits, _ and -", "alias is not a name that Terraform allows")
 		return
 	}

@@ -5,7 +5,11 @@ import (
 	"strings"
 )
 
-const defaultService = "patchbay"
+// Names in the catalog when the configuration gives none.
+const (
+	defaultService = "patchbay"
+	legacyService  = "consul-terraform-sync"
+)
 
 // registration decodes how the agent registers itself.
 func (d *decoder) registration(f field) {
