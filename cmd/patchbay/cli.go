@@ -19,6 +19,8 @@ type cli struct {
 	now            func() time.Time
 	// legacy is true when the program was started as consul-terraform-sync.
 	legacy bool
+	// program is the path or name that it was started by.
+	program string
 	// terminal is true when stdout is one.
 	terminal bool
 	// args are the arguments as given.
@@ -69,7 +71,7 @@ func (c *cli) root() *cobra.Command {
 	root := c.bareRoot()
 	root.Version = version()
 	root.SetVersionTemplate("{{.Version}}")
-	root.AddCommand(c.start(), c.status(), c.task(), c.validate(), c.versionCommand())
+	root.AddCommand(c.start(), c.status(), c.task(), c.validate(), c.compare(), c.completion(), c.versionCommand())
 	return root
 }
 

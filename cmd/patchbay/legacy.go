@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,6 +33,9 @@ const legacyBox = `+------------------------------------------------------------
 
 // runLegacy is run under the name of Consul-Terraform-Sync.
 func (c *cli) runLegacy(args []string) int {
+	if line, ok := os.LookupEnv("COMP_LINE"); ok {
+		return c.complete(line)
+	}
 	c.bare = len(args) == 0 || strings.HasPrefix(args[0], "-")
 	root := c.legacyRoot()
 	if c.bare && containsFlag(args, "v", "version") {

@@ -25,6 +25,9 @@ const (
 // legacyBegin is begin under the name of Consul-Terraform-Sync: what goes wrong is
 // in the log, and standard output stays empty.
 func (c *cli) legacyBegin(ctx context.Context, s *starting) error {
+	if s.install || s.uninstall {
+		return c.installCompletion(s.install)
+	}
 	if len(*s.paths) == 0 {
 		if c.bare {
 			return errors.Join(c.write(c.usage(c.legacyRoot())), &failure{code: exitArgument})

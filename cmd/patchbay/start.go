@@ -57,6 +57,8 @@ type starting struct {
 	output        *output
 	// client is a hidden flag of Consul-Terraform-Sync.
 	client string
+	// install and uninstall are of the form without command.
+	install, uninstall bool
 }
 
 func (c *cli) start() *cobra.Command {
@@ -76,6 +78,10 @@ func (c *cli) start() *cobra.Command {
 	if c.legacy {
 		f.StringVar(&s.client, "client-type", "", "for the development of Consul-Terraform-Sync")
 		_ = f.MarkHidden("client-type") // it was just added
+		if c.bare {
+			f.BoolVar(&s.install, "autocomplete-install", false, "install the autocomplete")
+			f.BoolVar(&s.uninstall, "autocomplete-uninstall", false, "uninstall the autocomplete")
+		}
 		cmd.Args = cobra.ArbitraryArgs
 		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.legacyBegin(cmd.Context(), s) }
 		return cmd

@@ -27,6 +27,7 @@ func (c *cli) taskApprove() *cobra.Command {
 	v := &approving{api: apiFlags(cmd), output: outputFlag(cmd)}
 	cmd.Flags().BoolVar(&v.auto, "auto-approve", false, "do not ask")
 	cmd.Flags().StringVar(&v.reason, "reason", "", "why, for the record")
+	c.completeTask(cmd, v.api, anyTask)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(v.reason) > client.MaxReason {
 			return c.flagError(cmd, fmt.Errorf("reason has %d bytes, at most %d are kept", len(v.reason), client.MaxReason))

@@ -18,6 +18,7 @@ func (c *cli) taskDelete() *cobra.Command {
 		cmd.Short += " unless -destroy is given"
 		cmd.Flags().BoolVar(&d.destroy, "destroy", false, "destroy what the task made, then remove its workspace, state and files")
 	}
+	c.completeTask(cmd, d.api, anyTask)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.delete(cmd.Context(), d, args[0]) }
 	return cmd
 }

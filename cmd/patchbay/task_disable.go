@@ -17,6 +17,7 @@ func (c *cli) taskDisable() *cobra.Command {
 		Args:  c.oneTask,
 	}
 	a := apiFlags(cmd)
+	c.completeTask(cmd, a, enabledTask)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.disable(cmd.Context(), a, args[0]) }
 	return cmd
 }

@@ -18,6 +18,7 @@ func (c *cli) taskEnable() *cobra.Command {
 	}
 	a := apiFlags(cmd)
 	auto := autoApprove(cmd)
+	c.completeTask(cmd, a, disabledTask)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.enable(cmd.Context(), a, args[0], *auto) }
 	return cmd
 }

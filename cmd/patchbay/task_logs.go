@@ -21,6 +21,7 @@ func (c *cli) taskLogs() *cobra.Command {
 	}
 	a, o := apiFlags(cmd), outputFlag(cmd)
 	on := cmd.Flags().BoolP("follow", "f", false, "go on with what happens from now on")
+	c.completeTask(cmd, a, anyTask)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *on && *o == asJSON {
 			return c.flagError(cmd, fmt.Errorf("-f writes text only"))

@@ -21,6 +21,7 @@ func (c *cli) taskRun() *cobra.Command {
 	}
 	a, o := apiFlags(cmd), outputFlag(cmd)
 	wait := cmd.Flags().Bool("wait", false, "wait for the end of the run")
+	c.completeTask(cmd, a, anyTask)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.runTask(cmd.Context(), a, *o, args[0], *wait) }
 	return cmd
 }

@@ -19,6 +19,7 @@ func (c *cli) taskRuns() *cobra.Command {
 	}
 	a, o := apiFlags(cmd), outputFlag(cmd)
 	limit := cmd.Flags().Int("limit", client.DefaultRuns, fmt.Sprintf("most runs to list, 1 to %d", client.MaxRuns))
+	c.completeTask(cmd, a, anyTask)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *limit < 1 || *limit > client.MaxRuns {
 			return c.flagError(cmd, fmt.Errorf("limit is %d, want 1 to %d", *limit, client.MaxRuns))

@@ -21,6 +21,7 @@ func (c *cli) taskShow() *cobra.Command {
 		Args:  c.oneTask,
 	}
 	a, o := apiFlags(cmd), outputFlag(cmd)
+	c.completeTask(cmd, a, anyTask)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.showTask(cmd.Context(), a, *o, args[0]) }
 	return cmd
 }

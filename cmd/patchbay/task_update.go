@@ -19,6 +19,7 @@ func (c *cli) taskUpdate() *cobra.Command {
 	}
 	a, auto := apiFlags(cmd), autoApprove(cmd)
 	file := cmd.Flags().String("task-file", "", "file with the task, .hcl or .json; what it does not set stays as it is")
+	c.completeTask(cmd, a, anyTask)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.updateTask(cmd.Context(), a, args[0], *file, *auto)
 	}
