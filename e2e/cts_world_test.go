@@ -113,3 +113,58 @@ func (w *world) begins(file, want string) {
 	}
 	w.check(err)
 }
+
+// send sends a request to the API and fails on another status than wanted.
+func (w *world) send(method, path, body string, want int) rig.Answer {
+	w.t.Helper()
+	a, err := w.patchbay.Send(method, path, body)
+	w.must(err)
+	if a.Status != want {
+		w.t.Fatalf("%s %s answered %d, want %d:\n%s", method, path, a.Status, want, a.Body)
+	}
+	return a
+}
+
+// file writes a file beside the configuration and gives its path.
+func (w *world) file(name, text string) string {
+	w.t.Helper()
+	path := filepath.Join(w.program.Dir, name)
+	w.must(os.WriteFile(path, []byte(text), 0o644))
+	return path
+}
+
+// says runs a command with what a person types and checks its exit code and that
+// its output has some texts.
+func (w *world) says(code int, input string, args []string, texts ...string) {
+	w.t.Helper()
+	out, got := w.typed(input, args...)
+	if got != code {
+		w.t.Fatalf("%v: exit code %d, want %d\n%s", args, got, code, out)
+	}
+	wantText(w.t, out, texts...)
+}
+
+// filesModule writes the names of a service's instances to a file.
+const filesModule = `variable "file" {
+  type = string
+}
+
+variable "note" {
+  type    = string
+  default = ""
+}
+
+resource "local_file" "ids" {
+  content  = join(",", concat(sort([for s in var.services : s.id]), compact([var.note])))
+  filename = var.file
+}
+`
+
+// filesTask is a task that writes the names of a service's instances to a file of
+// the local provider below dir; destroying the task removes it.
+func (w *world) filesTask(name, service, file string, more ...string) string {
+	w.t.Helper()
+	module := w.plainModule("files", filesModule)
+	return fmt.Sprintf("task {\n  name = %q\n  module = %q\n  condition \"services\" {\n    names = [%q]\n  }\n  variables = {\n    file = %s\n  }\n%s\n}\n",
+		name, module, service, rig.HCLString(rig.HCLString(file)), strings.Join(more, "\n"))
+}

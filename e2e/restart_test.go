@@ -73,9 +73,12 @@ func TestAConsulThatForgotEverythingRemovesNothing(t *testing.T) {
 	}
 }
 
+// endings are the signals after which a restart carries on.
+var endings = map[string]syscall.Signal{"after a graceful stop": syscall.SIGTERM, "after it was killed": syscall.SIGKILL}
+
 func TestARestartOfPatchbayCarriesOn(t *testing.T) {
 	t.Parallel()
-	for name, s := range map[string]syscall.Signal{"after a graceful stop": syscall.SIGTERM, "after it was killed": syscall.SIGKILL} {
+	for name, s := range endings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, web)
