@@ -18,11 +18,10 @@ type daemon struct {
 	run     func(context.Context, agent.Options) error
 	once    func(context.Context, agent.Options) error
 	inspect func(context.Context, agent.Options, []string) ([]agent.Inspection, error)
-	compare func(context.Context, agent.Options) ([]agent.Comparison, error)
 }
 
 func newDaemon() daemon {
-	return daemon{load: load, run: agent.Run, once: agent.Once, inspect: agent.Inspect, compare: agent.Compare}
+	return daemon{load: load, run: agent.Run, once: agent.Once, inspect: agent.Inspect}
 }
 
 // load reads the configuration of this process.
