@@ -20,13 +20,16 @@ type daemon struct {
 	inspect func(context.Context, agent.Options, []string) ([]agent.Inspection, error)
 }
 
-func newDaemon() daemon {
+// newDaemon gives the real one; legacy lets the configuration have the defaults
+// of Consul-Terraform-Sync.
+func newDaemon(legacy bool) daemon {
+	load := func(paths []string) (config.Config, error) { return load(paths, legacy) }
 	return daemon{load: load, run: agent.Run, once: agent.Once, inspect: agent.Inspect}
 }
 
 // load reads the configuration of this process.
-func load(paths []string) (config.Config, error) {
-	o, err := surroundings()
+func load(paths []string, legacy bool) (config.Config, error) {
+	o, err := surroundings(legacy)
 	if err != nil {
 		return config.Config{}, err
 	}
@@ -35,12 +38,12 @@ func load(paths []string) (config.Config, error) {
 
 // surroundings are what a configuration depends on besides its files: the
 // process's environment, its directory and the modules that it ships.
-func surroundings() (config.Options, error) {
+func surroundings(legacy bool) (config.Options, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return config.Options{}, fmt.Errorf("find working directory: %w", err)
 	}
-	return config.Options{Env: os.Getenv, WorkDir: dir, Builtin: func(name string) bool {
+	return config.Options{Env: os.Getenv, WorkDir: dir, Legacy: legacy, Builtin: func(name string) bool {
 		_, ok := templates.Builtin(name)
 		return ok
 	}}, nil
@@ -48,9 +51,9 @@ func surroundings() (config.Options, error) {
 
 // decoder reads tasks of the HTTP API as load reads those of files; base gives
 // the newest configuration.
-func decoder(base func() config.Config) func(json.RawMessage) (tasks.Task, error) {
+func decoder(base func() config.Config, legacy bool) func(json.RawMessage) (tasks.Task, error) {
 	return func(body json.RawMessage) (tasks.Task, error) {
-		o, err := surroundings()
+		o, err := surroundings(legacy)
 		if err != nil {
 			return tasks.Task{}, err
 		}

@@ -10,8 +10,9 @@ func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
 
 // run is the whole program, beginning with its own name: it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	c := &cli{stdin: os.Stdin, stdout: stdout, stderr: stderr, daemon: newDaemon(), now: time.Now, terminal: isTerminal(stdout),
-		legacy: isLegacy(args[0]), program: args[0]}
+	legacy := isLegacy(args[0])
+	c := &cli{stdin: os.Stdin, stdout: stdout, stderr: stderr, daemon: newDaemon(legacy), now: time.Now,
+		terminal: isTerminal(stdout), legacy: legacy, program: args[0]}
 	return c.run(args[1:])
 }
 

@@ -200,7 +200,7 @@ func fakeDaemon() daemon {
 	}
 	counted := func(paths []string) (config.Config, error) {
 		defer func() { loaded <- struct{}{} }()
-		return load(paths)
+		return load(paths, isLegacy(os.Args[0]))
 	}
 	return daemon{load: counted, run: end, once: end,
 		inspect: func(ctx context.Context, l agent.Options, names []string) ([]agent.Inspection, error) {

@@ -17,7 +17,7 @@ import (
 func (c *cli) serve(ctx context.Context, l agent.Options, paths []string) error {
 	var newest atomic.Pointer[config.Config]
 	newest.Store(&l.Config)
-	l.Decode = decoder(func() config.Config { return *newest.Load() })
+	l.Decode = decoder(func() config.Config { return *newest.Load() }, c.legacy)
 	reload := make(chan config.Config)
 	l.Reload = reload
 	hangups := make(chan os.Signal, 1)
