@@ -4,7 +4,8 @@
 // confirm: a large shrink counts only after consistent reads agreed, a failing
 // query keeps its last good view and says so, and removing one of several waits
 // for nothing. In goes how to reach Consul and what tasks select; out come the
-// snapshots of [catalog.Source] and whether Consul answers.
+// snapshots of [catalog.Source] and whether Consul answers. Beside that it keeps
+// Patchbay registered as a service ([Client.RegisterLoop]).
 //
 // # Design
 //

@@ -146,7 +146,7 @@ func TestContractNodesComeMoveAndGo(t *testing.T) {
 		t.Errorf("the last node left unconfirmed: %s", describe(s))
 	}
 	all := r.watch(catalog.Query{Kind: catalog.NodeNames})
-	r.until(all, "every node", func(s catalog.Snapshot) bool { 
+	r.until(all, "every node", func(s catalog.Snapshot) bool {
 		return strings.HasPrefix(nodeNames(s), "n3 ") && strings.HasSuffix(nodeNames(s), " other")
 	})
 }

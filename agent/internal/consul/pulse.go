@@ -18,6 +18,26 @@ type pulse struct {
 	ok    bool
 	since time.Time
 	last  error
+	// listeners are told when an answer comes after a failure.
+	listeners map[chan struct{}]bool
+}
+
+// notify gives a channel that has a value after Consul answered again.
+func (p *pulse) notify() chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listeners == nil {
+		p.listeners = map[chan struct{}]bool{}
+	}
+	ch := make(chan struct{}, 1)
+	p.listeners[ch] = true
+	return ch
+}
+
+func (p *pulse) forget(ch chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.listeners, ch)
 }
 
 // heard takes the outcome of a request. A refusal is an answer too; a request
@@ -32,6 +52,15 @@ func (p *pulse) heard(ctx context.Context, err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for ch := range p.listeners {
+		if !ok || p.ok {
+			break
+		}
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
 	if ok != p.ok || p.since.IsZero() {
 		p.ok, p.since = ok, time.Now()
 	}
