@@ -120,7 +120,12 @@ func TestDriverAndTaskKeepTheContract(t *testing.T) {
 		"terraform_version":         {good: inTask(""), want: `Tasks[0].Enabled = true`, bad: inTask(`terraform_version = "1.0.0"`), told: "'terraform_version' is not supported yet"},
 		"terraform_cloud_workspace": {good: inTask(""), want: `Tasks[0].Buffer.Enabled = true`, bad: inTask(block("terraform_cloud_workspace", `execution_mode = "agent"`)), told: "'terraform_cloud_workspace' is not supported yet"},
 	}
+	rows["backend http"] = row{good: driver(block(`backend "http"`, `address = "http://s/{task}"`)), want: `Driver.Backend.Type = "http"`,
+		bad: driver(block(`backend "http"`, `address = "http://s/all"`)), told: "with one address all tasks would share a state"}
 	for kind := range backends {
+		if kind == "http" {
+			continue
+		}
 		rows["backend "+kind] = backend(kind)
 	}
 	checkRows(t, rows)

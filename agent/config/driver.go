@@ -1,7 +1,9 @@
 package config
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"patchbay/templates"
@@ -104,7 +106,7 @@ func (d *decoder) backend(f field) {
 	}
 	for _, b := range blocks {
 		if !backends[b.label] {
-			d.problem(b.pos, "use one of azurerm, consul, cos, gcs, kubernetes, local, manta, pg, s3", "unsupported Terraform backend by Sync %q", b.label)
+			d.problem(b.pos, "use one of "+strings.Join(slices.Sorted(maps.Keys(backends)), ", "), "unsupported Terraform backend by Sync %q", b.label)
 			continue
 		}
 		attributes := map[string]cty.Value{}
@@ -114,7 +116,24 @@ func (d *decoder) backend(f field) {
 		for name, v := range gather(b.body.fields, d.report, func(f field) (cty.Value, bool) { return f.value.value(d.report), false }) {
 			attributes[name] = v
 		}
+		if b.label == "http" {
+			d.httpBackend(b)
+		}
 		d.cfg.Driver.Backend = templates.Backend{Type: b.label, Attributes: attributes}
+	}
+}
+
+// httpBackend makes sure that no two tasks share a state.
+func (d *decoder) httpBackend(b labelled) {
+	set := false
+	for _, f := range b.body.fields {
+		set = set || f.name == "address"
+		if slices.Contains([]string{"address", "lock_address", "unlock_address"}, f.name) && !strings.Contains(f.value.text, "{task}") {
+			d.problem(f.pos, "write {task} where the name of the task belongs in it", "the http backend has no workspaces: with one %s all tasks would share a state", f.name)
+		}
+	}
+	if !set {
+		d.missing(b.pos, "write address = \"https://…/{task}\"", "the http backend needs an address")
 	}
 }
 

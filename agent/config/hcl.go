@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // maxDepth bounds the nesting of a file; the parsers recurse.
@@ -224,6 +225,10 @@ func (p hclFrontEnd) text(n node, e *hclsyntax.TemplateExpr) (node, bool) {
 			return n, false
 		}
 		n.text += unmask(l.Val.AsString())
+	}
+	if src := e.SrcRange.SliceBytes(p.src); bytes.HasPrefix(src, []byte("<<-")) {
+		// HCL 2 takes another indentation off than HCL 1.
+		n.text = cty.NormalizeString(heredoc(unmask(strings.ReplaceAll(string(src), "\r\n", "\n"))))
 	}
 	return n, true
 }

@@ -15,7 +15,7 @@ func asHCL1(items []item) string {
 		switch {
 		case it.Body == nil:
 			text := quoteJSON(it.Value)
-			if strings.Count(text, "{") != strings.Count(text, "}") { // HCL 1 would look for the end of ${
+			if staysOpen(text) { // HCL 1 would look for the end of ${ beyond the string
 				text = strings.ReplaceAll(text, "${", `\x24{`)
 			}
 			parts = append(parts, it.Name+" = "+text)
@@ -26,6 +26,23 @@ func asHCL1(items []item) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// staysOpen tells whether a ${ in the text has no end.
+func staysOpen(text string) bool {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch {
+		case depth == 0 && strings.HasPrefix(text[i:], "${"):
+			depth = 1
+			i++ // past the brace
+		case depth > 0 && text[i] == '{':
+			depth++
+		case depth > 0 && text[i] == '}':
+			depth--
+		}
+	}
+	return depth > 0
 }
 
 func TestBothDialectsGiveEqualConfigs(t *testing.T) {
@@ -45,7 +62,7 @@ func TestBothDialectsGiveEqualConfigs(t *testing.T) {
 	})
 }
 
-func TestHeredocsOfHCL1KeepTheirLines(t *testing.T) {
+func TestHeredocsKeepTheirLinesInBothDialects(t *testing.T) {
 	for text, want := range map[string]string{
 		"<<E\na\n b\nE\n":      "a\n b\n",
 		"<<E\nE\n":             "",
@@ -53,11 +70,20 @@ func TestHeredocsOfHCL1KeepTheirLines(t *testing.T) {
 		"<<-E\n  a\n   b\n  E": "a\n b\n",
 		"<<-E\n  a\n b\n  E\n": "  a\n b\n",
 		"<<-E\n\ta\n\tE\n":     "a\n",
+		"<<-E\n    a\n  E\n":   "  a\n",
+		"<<-E\n  ${a}\n  E\n":  "${a}\n",
 	} {
 		r := newReport()
 		top, ok := parseHCL1(Position{File: "a.hcl"}, []byte("x = 1, y = "+text+"\n"), r)
 		if !ok || len(top.fields) != 2 || top.fields[1].value.text != want {
 			t.Errorf("%q gives %+v, want %q", text, top.fields, want)
+		}
+		if !strings.HasSuffix(text, "\n") {
+			text += "\n"
+		}
+		second := parseHCL2(Position{File: "a.hcl"}, []byte("y = "+text), r)
+		if r.err() != nil || len(second.fields) != 1 || second.fields[0].value.text != want {
+			t.Errorf("%q gives %+v in HCL 2, want %q: %v", text, second.fields, want, r.err())
 		}
 	}
 }

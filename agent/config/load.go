@@ -34,8 +34,8 @@ type Options struct {
 }
 
 // Load reads the files and directories at paths in their order into one Config.
-// A directory is read in the order of names, not recursively, and what does not
-// end in .hcl or .json is passed over; empty files too. The error is an [*Error]
+// A directory is read in the order of names, not recursively. What does not end in
+// .hcl or .json is passed over, with a warning when paths name it; empty files too. The error is an [*Error]
 // that lists every mistake found; then the Config is empty.
 func Load(paths []string, o Options) (Config, error) {
 	r := newReport()
@@ -101,7 +101,7 @@ func readAll(paths []string, dir string, r *report) (files []source) {
 		case info.IsDir():
 			files = append(files, readDir(path, full, r)...)
 		case !isConfig(path):
-			r.problem(at, "rename it, so that it ends in .hcl or .json", "not a configuration file by its name")
+			r.warn(at, "passed over: the name of a configuration file ends in .hcl or .json")
 		default:
 			files = append(files, readOne(path, full, r)...)
 		}

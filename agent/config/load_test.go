@@ -207,3 +207,17 @@ func TestDurationsAreCompleteOrRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAFileOfAnotherNameIsPassedOver(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "a.hcl", webTask)
+	write(t, dir, "notes.txt", "port = 1\n")
+	cfg, err := Load([]string{"notes.txt", "a.hcl"}, testOptions(dir, nil))
+	want := []string{"notes.txt: passed over: the name of a configuration file ends in .hcl or .json"}
+	if d := cmp.Diff(want, cfg.Warnings); d != "" || err != nil || cfg.Port != defaultPort {
+		t.Errorf("port %d, error %v, warnings want (-), got (+):\n%s", cfg.Port, err, d)
+	}
+	if _, err := Load([]string{"notes.txt"}, testOptions(dir, nil)); err == nil || !strings.Contains(err.Error(), "no configuration files found") {
+		t.Errorf("error = %v, want one that says that nothing was read", err)
+	}
+}

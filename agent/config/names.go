@@ -27,9 +27,9 @@ var instead = map[string]string{
 	"task.condition":               "write condition \"services\" { … }",
 }
 
-// backends are the types that CTS allows.
-var backends = map[string]bool{"azurerm": true, "consul": true, "cos": true, "gcs": true, "kubernetes": true,
-	"local": true, "manta": true, "pg": true, "s3": true}
+// backends are the types that CTS allows, and cloud, http and remote.
+var backends = map[string]bool{"azurerm": true, "cloud": true, "consul": true, "cos": true, "gcs": true, "http": true, "kubernetes": true,
+	"local": true, "manta": true, "pg": true, "remote": true, "s3": true}
 
 // nearest gives the known name that is at most two changes and at most half of the
 // name away; "" when none is.

@@ -57,10 +57,21 @@ func (d *decoder) regexp(dst *string, of string, f field) {
 	*dst = s
 }
 
+// quadrupled finds texts in which backslashes come in fours and no otherwise.
+var quadrupled = regexp.MustCompile(`^[^\\]*(?:(?:\\{4})+[^\\]*)+$`)
+
+// filter decodes a filter expression. A backslash for a regular expression in it
+// is written twice; CTS, which passes it through a template string, wants four.
 func (d *decoder) filter(dst *string, f field) {
 	s, ok := d.text(f)
 	if !ok {
 		return
+	}
+	if quadrupled.MatchString(s) {
+		half := strings.ReplaceAll(s, `\\`, `\`)
+		if _, err := filter.Compile(half); err == nil {
+			s = half
+		}
 	}
 	if _, err := filter.Compile(s); err != nil {
 		d.problem(f.value.pos, "correct the expression; its syntax is Consul's", "unable to use the services filter: %v", err)
