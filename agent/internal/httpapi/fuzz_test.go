@@ -57,7 +57,7 @@ func FuzzRequest(f *testing.F) {
 		a := newFake()
 		New(Options{Reader: a, Operator: a, Prober: a}).ServeHTTP(w, r)
 		switch w.Code {
-		case 200, 400, 404:
+		case 200, 400, 404, 405:
 		default:
 			t.Fatalf("%q?%q: %d %s", path, query, w.Code, w.Body)
 		}
