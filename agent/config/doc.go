@@ -4,7 +4,8 @@
 // It promises that a [Config] is whole and valid, or that every mistake is
 // reported at once with file, line, column and what to do, and nothing else
 // happens. In go paths and the environment; out comes a value with all defaults
-// filled in.
+// filled in. [TaskFromAPI] gives the same for one task that the HTTP API is given,
+// and [Diff] tells what a changed configuration changes.
 //
 // # Design
 //

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"patchbay/tasks"
+
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -47,6 +49,19 @@ func check(t *testing.T, cfg Config) {
 			t.Errorf("task %+v", task)
 		case task.Buffer.Min < 0, task.Buffer.Min > task.Buffer.Max, task.Guard.MaxDestroys < 0:
 			t.Errorf("task %s: buffer %+v, guard %+v", task.Name, task.Buffer, task.Guard)
+		}
+		if s := task.Condition.Schedule; s != nil && (checkCron(s.Cron) != nil || task.Buffer != tasks.Buffer{}) {
+			t.Errorf("task %s: schedule %q, buffer %+v", task.Name, s.Cron, task.Buffer)
+		}
+		if kv := task.Condition.ConsulKV; kv != nil && kv.Path == "" && !kv.Recurse {
+			t.Errorf("task %s: %+v", task.Name, kv)
+		}
+		filled := map[string]int{}
+		for _, in := range task.Given() {
+			filled[variableOf(in)]++
+		}
+		if filled["consul_kv"] > 1 || filled["nodes"] > 1 {
+			t.Errorf("task %s fills variables more than once: %v", task.Name, filled)
 		}
 		names[task.Name] = true
 		for _, s := range task.Selectors() {

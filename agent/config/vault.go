@@ -12,7 +12,7 @@ import (
 // there is no block.
 func (d *decoder) vault(f field) {
 	v := &d.cfg.Vault
-	d.vaultEnv(v)
+	renewByEnv := d.vaultEnv(v)
 	set := map[string]Position{}
 	if f.name != "" {
 		if n, ok := d.object(f); ok {
@@ -26,26 +26,44 @@ func (d *decoder) vault(f field) {
 		v.TLS.Key = v.TLS.Cert // one file may hold both
 	}
 	if v.Enabled {
-		d.checkVault(v, f.pos, set)
 		d.vaultToken(v)
 	}
-	if _, ok := set["renew_token"]; !ok && d.env("VAULT_RENEW_TOKEN") == "" {
+	if v.Enabled && f.name != "" { // without the block nobody may want the environment's Vault
+		d.checkVault(v, f.pos, set)
+	}
+	if _, ok := set["renew_token"]; !ok && !renewByEnv {
 		v.RenewToken = v.TokenFile == "" && !v.Token.Empty()
 	}
 }
 
-// vaultEnv sets what the environment gives where no file sets it.
-func (d *decoder) vaultEnv(v *Vault) {
+// vaultEnv sets what the environment gives where no file sets it, and tells whether
+// it says that the token is to be renewed or not.
+func (d *decoder) vaultEnv(v *Vault) (renew bool) {
 	*v = Vault{Address: d.env("VAULT_ADDR"), Namespace: d.env("VAULT_NAMESPACE"), Token: tasks.NewSecret(d.env("VAULT_TOKEN")),
-		RenewToken: d.envBool("VAULT_RENEW_TOKEN"), UnwrapToken: d.envBool("VAULT_UNWRAP_TOKEN"), Transport: defaultTransport(),
-		TLS: TLS{Enabled: true, Verify: !d.envBool("VAULT_SKIP_VERIFY"), CACert: d.envPath("VAULT_CACERT"), CAPath: d.envPath("VAULT_CAPATH"),
+		Transport: defaultTransport(),
+		TLS: TLS{Enabled: true, CACert: d.envPath("VAULT_CACERT"), CAPath: d.envPath("VAULT_CAPATH"),
 			Cert: d.envPath("VAULT_CLIENT_CERT"), Key: d.envPath("VAULT_CLIENT_KEY"), ServerName: d.env("VAULT_TLS_SERVER_NAME")}}
+	var skip bool
+	d.envBool(&skip, "VAULT_SKIP_VERIFY")
+	v.TLS.Verify = !skip
+	d.envBool(&v.UnwrapToken, "VAULT_UNWRAP_TOKEN")
+	return d.envBool(&v.RenewToken, "VAULT_RENEW_TOKEN")
 }
 
-// envBool tells whether a variable holds a true value; what is no boolean is false.
-func (d *decoder) envBool(name string) bool {
-	b, err := strconv.ParseBool(d.env(name))
-	return err == nil && b
+// envBool sets dst when the variable holds a boolean and tells whether it does.
+// Anything else counts as unset, with a warning.
+func (d *decoder) envBool(dst *bool, name string) bool {
+	text := d.env(name)
+	if text == "" {
+		return false
+	}
+	b, err := strconv.ParseBool(text)
+	if err != nil {
+		d.warn(Position{File: "environment variable " + name}, "not a boolean; write true or false")
+		return false
+	}
+	*dst = b
+	return true
 }
 
 func (d *decoder) vaultFields(v *Vault, set map[string]Position) map[string]setter {
