@@ -44,21 +44,40 @@ func (c *cli) listTasks(ctx context.Context, a *api, o output) error {
 	})
 }
 
-// startsOn tells a condition in a few words.
+// startsOn tells a condition in a few words; "" is a task without any.
 func startsOn(c client.Condition) string {
-	s := c.Services
-	if s == nil {
-		return ""
+	var text, in string
+	switch {
+	case c.Services != nil:
+		text, in = like("services", c.Services.Regexp), c.Services.Datacenter
+		if len(c.Services.Names) > 0 {
+			text = "services " + strings.Join(c.Services.Names, ", ")
+		}
+		if c.Services.Filter != "" {
+			in += " where " + c.Services.Filter
+		}
+	case c.CatalogServices != nil:
+		text, in = like("names of services", &c.CatalogServices.Regexp), c.CatalogServices.Datacenter
+	case c.ConsulKV != nil:
+		text, in = "key "+c.ConsulKV.Path, c.ConsulKV.Datacenter
+		if c.ConsulKV.Recurse {
+			text = "keys below " + c.ConsulKV.Path
+		}
+	case c.Nodes != nil:
+		text, in = like("nodes", &c.Nodes.Regexp), c.Nodes.Datacenter
+	case c.Schedule != nil:
+		text = "schedule " + c.Schedule.Cron
 	}
-	text := "services " + strings.Join(s.Names, ", ")
-	if s.Regexp != nil && len(s.Names) == 0 {
-		text = fmt.Sprintf("services like %q", *s.Regexp)
+	if in != "" && !strings.HasPrefix(in, " ") {
+		in = " in " + in
 	}
-	if s.Datacenter != "" {
-		text += " in " + s.Datacenter
+	return clip(text+in, maxValue)
+}
+
+// like tells what a regular expression selects.
+func like(what string, expression *string) string {
+	if expression == nil || *expression == "" {
+		return "all " + what
 	}
-	if s.Filter != "" {
-		text += " where " + s.Filter
-	}
-	return clip(text, maxValue)
+	return fmt.Sprintf("%s like %q", what, *expression)
 }
