@@ -9,8 +9,13 @@ import (
 
 // Delta is one difference between two views in plain words and in parts.
 type Delta struct {
+	// Service is "" where a key or a node changed; Instance where a whole service did.
 	Service  string `json:"service"`
 	Instance string `json:"instance,omitempty"`
+	// Key is the full key that changed; its values are never told.
+	Key string `json:"key,omitempty"`
+	// Node is the name of the node that changed.
+	Node string `json:"node,omitempty"`
 	// What is added, removed, health, address, or changed.
 	What string `json:"what"`
 	// From and To are the states, addresses or values before and after.
@@ -27,6 +32,14 @@ const maxOutput = 256
 
 // String tells the delta in one line.
 func (d Delta) String() string {
+	switch {
+	case d.Key != "":
+		return d.keyText()
+	case d.Node != "":
+		return d.nodeText()
+	case d.Instance == "":
+		return d.serviceText()
+	}
 	switch d.What {
 	case "added":
 		return fmt.Sprintf("%s: instance %s at %s was registered (%s)", d.Service, d.Instance, d.To, d.From)
