@@ -92,6 +92,9 @@ type route struct {
 	methods map[string]func(exchange)
 }
 
+// authored tells whether tasks can be made and changed here.
+func (a *api) authored() bool { return a.Author != nil && a.Decode != nil }
+
 func (a *api) routes() []route {
 	get := func(f func(exchange)) map[string]func(exchange) { return map[string]func(exchange){http.MethodGet: f} }
 	post := func(f func(exchange)) map[string]func(exchange) {
@@ -99,7 +102,7 @@ func (a *api) routes() []route {
 	}
 	all := map[string]func(exchange){http.MethodGet: a.tasks}
 	one := map[string]func(exchange){http.MethodGet: a.task}
-	if a.Author != nil && a.Decode != nil {
+	if a.authored() {
 		all[http.MethodPost] = a.guarded(a.create)
 		one[http.MethodPatch], one[http.MethodDelete] = a.guarded(a.update), a.guarded(a.remove)
 	}
@@ -142,6 +145,8 @@ func (a *api) mux() http.Handler {
 			w.WriteHeader(http.StatusOK)
 		case r.URL.Path != p && (r.URL.Path != p+"/" || p == "/"):
 			http.NotFound(w, r) // the mux would redirect to another path
+		case r.Method == http.MethodPatch && r.URL.Path == "/v1/tasks/" && a.authored():
+			exchange{w: w, r: r, old: true}.fail(http.StatusBadRequest, "no task name was given: ask for /v1/tasks/NAME")
 		default:
 			mux.ServeHTTP(w, r)
 		}

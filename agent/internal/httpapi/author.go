@@ -7,7 +7,8 @@ import (
 	"patchbay/tasks"
 )
 
-// Author makes, changes and removes tasks. Its errors may wrap
+// Author makes, changes and removes tasks; a context ends when who asked has gone,
+// which is no reason to break off an apply. Its errors may wrap
 // [tasks.ErrTaskExists], [tasks.ErrUnknownTask], [tasks.ErrTaskBusy] or
 // [tasks.ErrStopping]; any other is told with its text.
 type Author interface {

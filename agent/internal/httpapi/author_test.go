@@ -172,6 +172,7 @@ func TestWritesAnswerAsTheContractSays(t *testing.T) {
 		"update with two runs":              {"PATCH", "/v1/tasks/web?run=now&run=now", `{"enabled":true}`},
 		"update an unknown task":            {"PATCH", "/v1/tasks/none", `{"enabled":true}`},
 		"update a name with a slash":        {"PATCH", "/v1/tasks/a%2Fb", `{"enabled":true}`},
+		"update no name":                    {"PATCH", "/v1/tasks/", `{"enabled":true}`},
 		"remove":                            {"DELETE", "/v1/tasks/web", ""},
 		"remove and destroy":                {"DELETE", "/v1/tasks/web?destroy=true", ""},
 		"remove and destroy perhaps":        {"DELETE", "/v1/tasks/web?destroy=1", ""},

@@ -73,6 +73,8 @@ func (a *api) follow(x exchange, only string) {
 	s.write(batches)
 	leave()
 	_ = group.Wait() // it returns no error
+	// The next request on this connection has no such limit.
+	_ = s.control.SetWriteDeadline(time.Time{})
 }
 
 // newest passes states on in batches, the newest of each task only: it always
