@@ -40,10 +40,14 @@ func (c *cli) serve(ctx context.Context, l agent.Options, paths []string) error 
 			for _, w := range cfg.Warnings {
 				l.Log.Named("config").Warn("configuration is doubtful", "warning", w)
 			}
+			changes := config.Diff(*newest.Load(), cfg)
 			select {
 			case reload <- cfg:
 				newest.Store(&cfg)
-				l.Log.Info("configuration was reloaded", "tasks", len(cfg.Tasks))
+				for _, change := range changes {
+					l.Log.Info("configuration changed", "change", change)
+				}
+				l.Log.Info("configuration was reloaded", "changes", len(changes), "tasks", len(cfg.Tasks))
 			case <-around.Done():
 				return nil
 			}
