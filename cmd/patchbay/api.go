@@ -64,7 +64,7 @@ func (a *api) connect(c *cli) (*client.Client, error) {
 	}
 	api, err := client.New(o)
 	if err != nil {
-		return nil, fail("unable to make a client of the agent", err)
+		return nil, fail("unable to create client", err)
 	}
 	return api, nil
 }
