@@ -118,7 +118,7 @@ type stream struct {
 func (s *stream) write(batches <-chan []tasks.State) {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
-	if !s.states(s.api.Reader.States()) {
+	if !s.states(s.untold()) {
 		return
 	}
 	stopping, _ := s.r.Context().Value(stopKey{}).(<-chan struct{})
@@ -133,23 +133,38 @@ func (s *stream) write(batches <-chan []tasks.State) {
 				return
 			}
 		case <-ticker.C:
-			if !s.send([]byte(": alive\n\n")) || !s.states(nil) {
+			if !s.send([]byte(": alive\n\n")) || !s.states(s.untold()) {
 				return
 			}
 		}
 	}
 }
 
+// untold lists the tasks that the reader does not know of: a feed may tell of a
+// task a moment before it is one.
+func (s *stream) untold() (out []tasks.State) {
+	for _, state := range s.api.Reader.States() {
+		if !slices.Contains(s.told, state.Task.Name) {
+			out = append(out, state)
+		}
+	}
+	return out
+}
+
 // states sends states and which tasks have gone; ok is false at the stream's end.
+// A task that the reader was never told of and that is gone by now never was one:
+// it was inspected, or could not be set up.
 func (s *stream) states(list []tasks.State) (ok bool) {
 	var text []byte
 	for _, state := range list {
-		if s.only != "" && state.Task.Name != s.only {
+		name := state.Task.Name
+		_, known := s.api.Reader.State(name)
+		if s.only != "" && name != s.only || !known {
 			continue
 		}
 		text = appendEvent(text, "state", NewState(state))
-		if !slices.Contains(s.told, state.Task.Name) {
-			s.told = append(s.told, state.Task.Name)
+		if !slices.Contains(s.told, name) {
+			s.told = append(s.told, name)
 		}
 	}
 	var gone []string

@@ -273,6 +273,12 @@ type changing struct {
 	gone string
 }
 
+func (c *changing) States() []tasks.State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(c.list), func(s tasks.State) bool { return s.Task.Name == c.gone })
+}
+
 func (c *changing) State(name string) (tasks.State, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -282,7 +288,8 @@ func (c *changing) State(name string) (tasks.State, bool) {
 	return c.fake.State(name)
 }
 
-func (c *changing) remove(name string) {
+// change takes one task away and gives the one before back.
+func (c *changing) change(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gone = name
@@ -299,7 +306,7 @@ func TestAStreamTellsThatATaskIsGone(t *testing.T) {
 				New(Options{Reader: c, Feed: feed{}}).ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", target, nil))
 			}()
 			time.Sleep(beat / 2)
-			c.remove("db")
+			c.change("db")
 			time.Sleep(2 * beat)
 			synctest.Wait()
 			select {
@@ -319,4 +326,26 @@ func TestAStreamTellsThatATaskIsGone(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestATaskThatNeverWasIsNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, in := &changing{fake: newFake(), gone: "db"}, feed{make(chan tasks.State)}
+		ctx, leave := context.WithCancel(t.Context())
+		w, ended := httptest.NewRecorder(), make(chan struct{})
+		go func() {
+			defer close(ended)
+			New(Options{Reader: c, Feed: in}).ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/v1/events", nil))
+		}()
+		in.in <- c.list[1] // inspected
+		synctest.Wait()
+		c.change("") // and now it is made, unheard
+		time.Sleep(beat + time.Second)
+		leave()
+		<-ended
+		if n := strings.Count(w.Body.String(), `event: state
+data: {"name":"db"`); n != 1 || strings.Contains(w.Body.String(), "removed") {
+			t.Errorf("made, it was told %d times: %s", n, w.Body)
+		}
+	})
 }
