@@ -25,6 +25,8 @@ type Client struct {
 	// anonymous: no token is configured.
 	anonymous bool
 	conns     *http.Client
+	// base is for what the library has no call for.
+	base string
 }
 
 var _ catalog.Source = (*Client)(nil)
@@ -48,7 +50,7 @@ func newClient(cfg config.Consul, log hclog.Logger, transport http.RoundTripper)
 	long, short := split(cfg.MaxPolls)
 	return &Client{
 		api: client, log: log, hub: newHub(), seats: &seats{free: long}, lane: make(chan struct{}, short),
-		anonymous: cfg.Token.Empty(), conns: conns,
+		anonymous: cfg.Token.Empty(), conns: conns, base: baseURL(cfg),
 	}, nil
 }
 

@@ -45,12 +45,18 @@ func onConsul(t *testing.T, cfg config.Consul, configure testutil.ServerConfigCa
 		}
 		t.Setenv("PATH", filepath.Join(root, ".tools", "bin")+":"+os.Getenv("PATH"))
 	}
-	server, err := testutil.NewTestServerConfigT(t, func(c *testutil.TestServerConfig) {
-		c.Stdout, c.Stderr, c.LogLevel = io.Discard, io.Discard, "error"
-		if configure != nil {
-			configure(c)
-		}
-	})
+	start := func() (*testutil.TestServer, error) {
+		return testutil.NewTestServerConfigT(t, func(c *testutil.TestServerConfig) {
+			c.Stdout, c.Stderr, c.LogLevel = io.Discard, io.Discard, "error"
+			if configure != nil {
+				configure(c)
+			}
+		})
+	}
+	server, err := start()
+	for tries := 1; err != nil && tries < 3; tries++ { // a loaded machine may need longer than the start waits
+		server, err = start()
+	}
 	if err != nil {
 		t.Fatalf("start consul (put it on PATH, or run make tools): %v", err)
 	}

@@ -5,7 +5,8 @@
 // query keeps its last good view and says so, and removing one of several waits
 // for nothing. In goes how to reach Consul and what tasks select; out come the
 // snapshots of [catalog.Source] and whether Consul answers. Beside that it keeps
-// Patchbay registered as a service ([Client.RegisterLoop]).
+// Patchbay registered as a service ([Client.RegisterLoop]) and advises on
+// the token ([Client.AdviseToken]).
 //
 // # Design
 //

@@ -143,10 +143,10 @@ func (g *registrar) register(ctx context.Context) error {
 func refused(status api.StatusError) error {
 	text := status.Body[:min(maxQuoted, len(status.Body))]
 	if status.Code == http.StatusForbidden {
-		return fmt.Errorf("Consul refused the token (403, %q); give it service:write on the service, "+
+		return fmt.Errorf("consul refused the token (403, %q); give it service:write on the service, "+
 			"or set service_registration { enabled = false }", text)
 	}
-	return fmt.Errorf("Consul answered %d, %q; check service_registration", status.Code, text)
+	return fmt.Errorf("consul answered %d, %q; check service_registration", status.Code, text)
 }
 
 // there tells whether the agent has the service as it was registered. Its health
