@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -39,6 +40,10 @@ func Run(ctx context.Context, opts Options) error {
 		return err
 	}
 	defer p.close()
+	secure, err := httpapi.TLSConfig(opts.Config.API.TLS, opts.Log.Named("api"))
+	if err != nil {
+		return fmt.Errorf("set up TLS of the HTTP API: %w", err)
+	}
 	if err := p.lock(opts.Config); err != nil {
 		return err
 	}
@@ -52,6 +57,9 @@ func Run(ctx context.Context, opts Options) error {
 	}
 	if err := p.held.Announce(listener.Addr().String()); err != nil {
 		return errors.Join(err, listener.Close())
+	}
+	if secure != nil {
+		listener = tls.NewListener(listener, secure)
 	}
 	opts.Log.Info("api listened", "address", listener.Addr().String())
 	return serve(ctx, opts, p, e, listener)
@@ -69,10 +77,16 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 	defer leave()
 	var outer errgroup.Group
 	outer.Go(func() error { return p.consul.Run(around) })
+	outer.Go(func() error { return p.resolver.Run(around) })
+	outer.Go(func() error {
+		p.consul.RegisterLoop(around, p.registration(opts.Config, listener))
+		return nil
+	})
 	outer.Go(func() error {
 		return httpapi.Serve(around, listener, httpapi.New(httpapi.Options{Reader: e, Operator: e, Prober: e,
 			Author: e, Decode: opts.Decode, Feed: e, Buffer: &opts.Config.Buffer,
-			Metrics: p.metrics.handler(), Log: opts.Log.Named("api"), Names: []string{opts.Config.API.Address}}))
+			Metrics: p.metrics.handler(), Log: opts.Log.Named("api"), Names: []string{opts.Config.API.Address},
+			Remote: httpapi.Remote{Token: opts.Config.API.Token, Allow: opts.Config.API.AllowRemoteWrites, MTLS: opts.Config.API.TLS.VerifyIncoming}}))
 	})
 
 	ended, killed := make(chan struct{}), make(chan error, 1)

@@ -94,7 +94,11 @@ func (e *engine) create(soft, hard context.Context, c creation) {
 
 // sweep removes what a set-up made. It refuses where objects were made.
 func (e *engine) sweep(ctx context.Context, w *worker) error {
-	if err := w.workspace.Remove(ctx, tasks.Files{Dir: w.task.WorkingDir, Workspace: w.task.Name, Env: w.inputs(w.task, tasks.Input{}).Env}); err != nil {
+	in, err := w.inputs(ctx, w.task, tasks.Input{})
+	if err == nil {
+		err = w.workspace.Remove(ctx, tasks.Files{Dir: w.task.WorkingDir, Workspace: w.task.Name, Env: in.Env})
+	}
+	if err != nil {
 		return fmt.Errorf("clean up after task %s: %w", w.task.Name, err)
 	}
 	return nil

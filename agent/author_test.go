@@ -11,8 +11,8 @@ import (
 	"patchbay/tasks/catalog"
 )
 
-// made is a task as somebody creates it at run time.
-func made(t *testing.T, name string) tasks.Task {
+// taskNamed is a task as somebody creates it at run time.
+func taskNamed(t *testing.T, name string) tasks.Task {
 	task := webTask(t)
 	task.Name = name
 	return task
@@ -183,7 +183,7 @@ func TestOperations(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			task := made(t, "fw")
+			task := taskNamed(t, "fw")
 			synctest.Test(t, func(t *testing.T) {
 				b := startBench(t, newMemory(), &terraformFake{took: 3 * time.Second})
 				test(t, b, task)
@@ -194,7 +194,7 @@ func TestOperations(t *testing.T) {
 }
 
 func TestWhatTheAPIMadeSurvivesARestart(t *testing.T) {
-	api, file := made(t, "api"), made(t, "file")
+	api, file := taskNamed(t, "api"), taskNamed(t, "file")
 	synctest.Test(t, func(t *testing.T) {
 		store, terraform := newMemory(), &terraformFake{}
 		b := startBench(t, store, terraform, file)
@@ -247,7 +247,7 @@ func TestWhatTheAPIMadeSurvivesARestart(t *testing.T) {
 }
 
 func TestAScheduleRunsOnlyWhenAnInputChanged(t *testing.T) {
-	task := made(t, "nightly")
+	task := taskNamed(t, "nightly")
 	task.Condition = tasks.Condition{Schedule: &tasks.Schedule{Cron: "0 * * * *"}}
 	task.ModuleInputs = []tasks.ModuleInput{{Services: &tasks.Services{Selector: catalog.Selector{Names: []string{"web"}}}}}
 	synctest.Test(t, func(t *testing.T) {
@@ -271,7 +271,7 @@ func TestAScheduleRunsOnlyWhenAnInputChanged(t *testing.T) {
 }
 
 func TestKeysThatAllVanishAreHeld(t *testing.T) {
-	task := made(t, "fw")
+	task := taskNamed(t, "fw")
 	task.Condition = tasks.Condition{ConsulKV: &tasks.ConsulKV{Path: "fw/", Recurse: true}, UseAsModuleInput: true}
 	keys := func(pairs map[string]string) catalog.Snapshot {
 		return catalog.NewSnapshot(catalog.NewPairsView(task.Condition.ConsulKV.Query(), pairs))
@@ -292,7 +292,7 @@ func TestKeysThatAllVanishAreHeld(t *testing.T) {
 }
 
 func TestAListenerGetsTheNewestStateOfEachTask(t *testing.T) {
-	task := made(t, "web")
+	task := taskNamed(t, "web")
 	synctest.Test(t, func(t *testing.T) {
 		b := startBench(t, newMemory(), &terraformFake{}, task)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 
 	"patchbay/tasks"
@@ -12,8 +13,12 @@ import (
 
 // render makes the files of the run; of a destroy without the module, so that
 // Terraform plans to destroy all that the module made.
-func (a *attempt) render() (tasks.Files, error) {
-	files, err := templates.Render(a.task, a.inputs(a.task, a.input))
+func (a *attempt) render(ctx context.Context) (tasks.Files, error) {
+	in, err := a.inputs(ctx, a.task, a.input)
+	if err != nil {
+		return tasks.Files{}, err
+	}
+	files, err := templates.Render(a.task, in)
 	if err != nil || !a.destroy {
 		return files, err
 	}

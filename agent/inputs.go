@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -11,14 +12,28 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// inputs makes what a task's root module is rendered from besides the task.
-func inputs(cfg config.Config, requiredVersion string) func(tasks.Task, tasks.Input) templates.Inputs {
+// resolve fills in the values of a provider block that come from elsewhere.
+type resolve func(ctx context.Context, p tasks.Provider) (tasks.Provider, error)
+
+// inputs makes what a task's root module is rendered from besides the task. It is
+// made anew for every run, so that a rotated secret reaches the next one.
+func inputs(cfg config.Config, requiredVersion string, fill resolve) makeInputs {
 	env := backendEnv(cfg)
-	return func(t tasks.Task, in tasks.Input) templates.Inputs {
-		return templates.Inputs{Input: in, Providers: providersOf(t, cfg.Providers), RequiredVersion: requiredVersion,
-			RequiredProviders: cfg.Driver.RequiredProviders, Backend: cfg.Driver.Backend, Env: env}
+	return func(ctx context.Context, t tasks.Task, in tasks.Input) (templates.Inputs, error) {
+		providers := providersOf(t, cfg.Providers)
+		for n, p := range providers {
+			filled, err := fill(ctx, p)
+			if err != nil {
+				return templates.Inputs{}, err
+			}
+			providers[n] = filled
+		}
+		return templates.Inputs{Input: in, Providers: providers, RequiredVersion: requiredVersion,
+			RequiredProviders: cfg.Driver.RequiredProviders, Backend: cfg.Driver.Backend, Env: env}, nil
 	}
 }
+
+type makeInputs func(ctx context.Context, t tasks.Task, in tasks.Input) (templates.Inputs, error)
 
 // providersOf lists the blocks that the task names: the exact ID first, then a
 // block whose name alone matches; a name without block has no arguments.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"time"
 
 	"patchbay/agent/config"
 	"patchbay/agent/internal/consul"
+	"patchbay/agent/internal/dynamic"
 	"patchbay/agent/internal/store"
 	"patchbay/agent/internal/terraform"
 	"patchbay/tasks"
@@ -29,6 +31,7 @@ type parts struct {
 	workspace tasks.Workspace
 	inspector tasks.Workspace
 	binary    terraform.Binary
+	resolver  *dynamic.Resolver
 	metrics   *metrics
 	held      *store.Lock
 	store     *store.Store
@@ -55,6 +58,13 @@ func open(ctx context.Context, opts Options) (*parts, error) {
 		options.Output = os.Stderr
 	}
 	p := &parts{binary: binary, consul: client, workspace: terraform.New(binary, options), metrics: newMetrics(), log: opts.Log}
+	p.resolver = dynamic.New(dynamic.Options{Getenv: os.Getenv, Vault: opts.Config.Vault, Log: opts.Log.Named("vault"),
+		KV: func(ctx context.Context, key dynamic.Key) (string, bool, error) {
+			if key.Partition != "" {
+				return "", false, errors.New("a key of another admin partition cannot be read; leave partition out")
+			}
+			return client.Value(ctx, key.Path, key.Datacenter, key.Namespace)
+		}})
 	options.Text = true
 	p.inspector = terraform.New(binary, options)
 	return p, nil
@@ -102,7 +112,7 @@ func (p *parts) engine(opts Options) (*engine, error) {
 
 // hirer gives the maker of workers under a configuration.
 func (p *parts) hirer(cfg config.Config) func(tasks.Task) (*worker, error) {
-	makeInputs := inputs(cfg, templates.RequiredVersion(p.binary.Version))
+	all := inputs(cfg, templates.RequiredVersion(p.binary.Version), p.resolver.Provider)
 	return func(t tasks.Task) (*worker, error) {
 		filters, err := compileFilters(t)
 		if err != nil {
@@ -112,9 +122,18 @@ func (p *parts) hirer(cfg config.Config) func(tasks.Task) (*worker, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &worker{task: t, inputs: makeInputs, filters: filters, schedule: schedule, workspace: p.workspace, inspector: p.inspector,
+		return &worker{task: t, inputs: all, filters: filters, schedule: schedule, workspace: p.workspace, inspector: p.inspector,
 			store: p.store, metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: p.log}, nil
 	}
+}
+
+// registration is how this agent appears in Consul.
+func (p *parts) registration(cfg config.Config, listener net.Listener) consul.Registration {
+	r := consul.Registration{Registration: cfg.Consul.Registration, ID: cfg.ID, TLS: cfg.API.TLS.Enabled}
+	if tcp, ok := listener.Addr().(*net.TCPAddr); ok {
+		r.Port = tcp.Port
+	}
+	return r
 }
 
 // past reads what an earlier process knew of a task.

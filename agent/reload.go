@@ -83,7 +83,7 @@ func restarts(before, after config.Config) bool {
 	same := before.Consul == after.Consul && before.WorkingDir == after.WorkingDir && before.ID == after.ID &&
 		before.Port == after.Port && before.API == after.API && before.MaxParallelTasks == after.MaxParallelTasks &&
 		before.ShutdownGrace == after.ShutdownGrace && before.History == after.History && before.Vault == after.Vault &&
-		before.Driver.Binary == after.Driver.Binary && before.Driver.Path == after.Driver.Path &&
+		before.Driver.Binary == after.Driver.Binary && before.Driver.Version == after.Driver.Version && before.Driver.Path == after.Driver.Path &&
 		before.Driver.Log == after.Driver.Log && before.Driver.PersistLog == after.Driver.PersistLog &&
 		before.LogLevel == after.LogLevel && before.LogFormat == after.LogFormat
 	return !same

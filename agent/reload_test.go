@@ -23,7 +23,7 @@ func (b *bench) wantPlans(n int) {
 }
 
 func TestAReloadTakesOverWhatChanged(t *testing.T) {
-	stays, changes, goes, comes := made(t, "stays"), made(t, "changes"), made(t, "goes"), made(t, "comes")
+	stays, changes, goes, comes := taskNamed(t, "stays"), taskNamed(t, "changes"), taskNamed(t, "goes"), taskNamed(t, "comes")
 	synctest.Test(t, func(t *testing.T) {
 		b := startBench(t, newMemory(), &terraformFake{}, stays, changes, goes)
 		b.consulHas(1)

@@ -223,8 +223,8 @@ func startBench(t *testing.T, store *memory, terraform *terraformFake, file ...t
 		schedule, err := compileSchedule(task)
 		return &worker{task: task, filters: filters, schedule: schedule, workspace: terraform, inspector: terraform, store: store,
 			metrics: newMetrics(), now: time.Now, log: hclog.NewNullLogger(),
-			inputs: func(_ tasks.Task, in tasks.Input) templates.Inputs {
-				return templates.Inputs{Input: in, Backend: templates.Backend{Type: "local", Attributes: map[string]cty.Value{}}}
+			inputs: func(_ context.Context, _ tasks.Task, in tasks.Input) (templates.Inputs, error) {
+				return templates.Inputs{Input: in, Backend: templates.Backend{Type: "local", Attributes: map[string]cty.Value{}}}, nil
 			},
 			newID: func(time.Time) string { n++; return fmt.Sprintf("run-%04d", n) }}, err
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"patchbay/tasks"
@@ -34,7 +35,42 @@ func (w *worker) causes(before, after catalog.Snapshot, was, is tasks.Input) []c
 		}
 		return out
 	}
-	return catalog.Diff(pick(before), pick(after))
+	return append(catalog.Diff(pick(before), pick(after)), w.entries(before, after)...)
+}
+
+// entries tells what changed of keys, lists of services and nodes.
+func (w *worker) entries(before, after catalog.Snapshot) (out []catalog.Delta) {
+	for _, v := range after.Views() {
+		sees := w.sees(v.Query)
+		if sees == nil {
+			continue
+		}
+		old, _ := before.View(v.Query)
+		out = append(out, slices.DeleteFunc(catalog.DiffViews(old, v), func(d catalog.Delta) bool { return !sees(d) })...)
+	}
+	return out
+}
+
+// sees tells which changes of a view that lists no instances the task can see;
+// nil for none.
+func (w *worker) sees(q catalog.Query) func(catalog.Delta) bool {
+	switch q.Kind {
+	case catalog.KVKey, catalog.KVPrefix:
+		return func(catalog.Delta) bool { return true }
+	case catalog.ServiceNames:
+		if c := w.task.Condition.CatalogServices; c != nil && c.Query() == q {
+			match := catalog.Selector{Regexp: c.Regexp}.Matcher()
+			return func(d catalog.Delta) bool { return match(d.Service) }
+		}
+	case catalog.NodeNames:
+		for _, in := range append(w.task.Given(), tasks.ModuleInput{Nodes: w.task.Condition.Nodes}) {
+			if in.Nodes != nil && in.Nodes.Query() == q {
+				match := catalog.Selector{Regexp: in.Nodes.Regexp}.Matcher()
+				return func(d catalog.Delta) bool { return match(d.Node) }
+			}
+		}
+	}
+	return nil
 }
 
 // causes tells what changed since the newest run, in the words of Consul.

@@ -27,7 +27,7 @@ type journal interface {
 // worker makes one attempt of one task. It keeps nothing between attempts.
 type worker struct {
 	task      tasks.Task
-	inputs    func(tasks.Task, tasks.Input) templates.Inputs
+	inputs    makeInputs
 	filters   map[string]tasks.Matcher
 	schedule  *cronexpr.Expression // nil for tasks without
 	workspace tasks.Workspace
@@ -120,7 +120,7 @@ func (w *worker) attempt(soft, hard context.Context, j job) result {
 	if err := a.baseline(); err != nil {
 		return a.failed(err)
 	}
-	files, err := a.render()
+	files, err := a.render(hard)
 	if err != nil {
 		return a.failed(fmt.Errorf("render task: %w", err))
 	}
