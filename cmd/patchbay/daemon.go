@@ -18,13 +18,14 @@ type daemon struct {
 	run     func(context.Context, agent.Options) error
 	once    func(context.Context, agent.Options) error
 	inspect func(context.Context, agent.Options, []string) ([]agent.Inspection, error)
+	compare func(context.Context, agent.Options) ([]agent.Comparison, error)
 }
 
 // newDaemon gives the real one; legacy lets the configuration have the defaults
 // of Consul-Terraform-Sync.
 func newDaemon(legacy bool) daemon {
 	load := func(paths []string) (config.Config, error) { return load(paths, legacy) }
-	return daemon{load: load, run: agent.Run, once: agent.Once, inspect: agent.Inspect}
+	return daemon{load: load, run: agent.Run, once: agent.Once, inspect: agent.Inspect, compare: agent.Compare}
 }
 
 // load reads the configuration of this process.

@@ -178,7 +178,7 @@ func hangUp(l agent.Options, file string, loaded <-chan struct{}) error {
 // DAEMON says how it ends: killed, terraform, consul, broken. SIGNALS has one
 // letter per signal that it sends to this process and waits for. RELOAD names a
 // file that takes the place of live.hcl before a SIGHUP. INSPECTIONS
-// names a file with what inspect finds.
+// names a file with what inspect finds, COMPARISONS one with what compare finds.
 func fakeDaemon() daemon {
 	loaded := make(chan struct{}, 8)
 	end := func(_ context.Context, l agent.Options) error {
@@ -222,6 +222,27 @@ func fakeDaemon() daemon {
 					f.Err = errors.New(f.Error)
 				}
 				out = append(out, f.Inspection)
+			}
+			return out, end(ctx, l)
+		},
+		compare: func(ctx context.Context, l agent.Options) ([]agent.Comparison, error) {
+			var found []struct {
+				agent.Comparison
+				Error string
+			}
+			content, err := os.ReadFile(os.Getenv("COMPARISONS"))
+			if err != nil {
+				return nil, err
+			}
+			if err := json.Unmarshal(content, &found); err != nil {
+				return nil, err
+			}
+			var out []agent.Comparison
+			for _, f := range found {
+				if f.Error != "" {
+					f.Err = errors.New(f.Error)
+				}
+				out = append(out, f.Comparison)
 			}
 			return out, end(ctx, l)
 		}}
