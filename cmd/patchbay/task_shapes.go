@@ -139,6 +139,9 @@ func block(shapes map[string]shape) shape {
 // where the file writes -.
 func labelled(v any, path string) (any, error) {
 	out := map[string]any{}
+	if !allLabelled(v) {
+		return nil, wrong(path, "a block with a label")
+	}
 	for _, k := range kinds(v) {
 		name := strings.ReplaceAll(k.name, "-", "_")
 		if _, twice := out[name]; twice {
@@ -151,6 +154,23 @@ func labelled(v any, path string) (any, error) {
 		out[name] = one
 	}
 	return out, nil
+}
+
+// allLabelled tells whether a value is labelled blocks and nothing else.
+func allLabelled(v any) bool {
+	for _, item := range asList(v) {
+		outer, ok := item.(map[string]any)
+		for _, bodies := range outer {
+			for _, body := range asList(bodies) {
+				_, isBlock := body.(map[string]any)
+				ok = ok && isBlock
+			}
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // whole sends a value as it is.
