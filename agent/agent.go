@@ -25,6 +25,9 @@ type Options struct {
 	Version string
 	// Decode reads a task of the HTTP API as the configuration reads one of a file.
 	Decode httpapi.Decode
+	// Legacy ends the daemon when a task fails in its first pass, as
+	// Consul-Terraform-Sync does; otherwise it is tried again for ever.
+	Legacy bool
 	// Reload gives configurations that take the place of Config; nil gives none.
 	Reload <-chan config.Config
 	// Stop gives one value per signal: the first takes no more changes and lets
@@ -86,7 +89,7 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 		return httpapi.Serve(around, listener, httpapi.New(httpapi.Options{Reader: e, Operator: e, Prober: e,
 			Author: e, Decode: opts.Decode, Feed: e, Buffer: &opts.Config.Buffer,
 			Metrics: p.metrics.handler(), Log: opts.Log.Named("api"), Names: []string{opts.Config.API.Address},
-			Remote: httpapi.Remote{Token: opts.Config.API.Token, Allow: opts.Config.API.AllowRemoteWrites, MTLS: opts.Config.API.TLS.VerifyIncoming}}))
+			Remote: httpapi.Remote{Token: opts.Config.API.Token, Allow: opts.Config.API.AllowRemoteWrites, MTLS: opts.Config.API.TLS.Enabled && opts.Config.API.TLS.VerifyIncoming}}))
 	})
 
 	ended, killed := make(chan struct{}), make(chan error, 1)
@@ -97,6 +100,17 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 		follow(soft, opts, e)
 		return nil
 	})
+	if opts.Legacy {
+		outer.Go(func() error {
+			select {
+			case err := <-e.failed:
+				drain()
+				return err
+			case <-around.Done():
+				return nil
+			}
+		})
+	}
 	finished := make(chan error, 1)
 	go func() { finished <- e.runAll(soft, hard, opts.Config.MaxParallelTasks) }()
 	select {

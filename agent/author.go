@@ -10,6 +10,7 @@ import (
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
+	"patchbay/templates"
 )
 
 // creation is a task that is being set up; answer gets exactly one value.
@@ -92,11 +93,19 @@ func (e *engine) create(soft, hard context.Context, c creation) {
 	c.answer <- out
 }
 
-// sweep removes what a set-up made. It refuses where objects were made.
+// sweep removes what a set-up made. It refuses where objects were made. What
+// cannot be rendered was not written either.
 func (e *engine) sweep(ctx context.Context, w *worker) error {
+	if _, err := os.Stat(w.task.WorkingDir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	in, err := w.inputs(ctx, w.task, tasks.Input{})
+	if err != nil {
+		return fmt.Errorf("clean up after task %s: %w", w.task.Name, err)
+	}
+	files, err := templates.Render(w.task, in)
 	if err == nil {
-		err = w.workspace.Remove(ctx, tasks.Files{Dir: w.task.WorkingDir, Workspace: w.task.Name, Env: in.Env})
+		err = w.workspace.Remove(ctx, files)
 	}
 	if err != nil {
 		return fmt.Errorf("clean up after task %s: %w", w.task.Name, err)

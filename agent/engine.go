@@ -36,6 +36,7 @@ type engine struct {
 	answering func() (ok bool, reason string)
 	creations chan creation
 	reloads   chan Options
+	failed    chan error    // gets the failures of first passes, when there is room
 	ended     chan struct{} // closed when no more creations are taken
 
 	mu       sync.RWMutex // guards what follows
@@ -64,7 +65,7 @@ func (e *engine) runAll(soft, hard context.Context, parallel int) error {
 	var group errgroup.Group
 	e.slots = newSlots(parallel, &group)
 	for _, r := range e.all() {
-		r.slots = e.slots
+		r.slots, r.failed = e.slots, e.failed
 		e.launch(soft, hard, r)
 	}
 	group.Go(func() error {

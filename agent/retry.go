@@ -1,7 +1,10 @@
 package agent
 
 import (
+	"fmt"
 	"time"
+
+	"patchbay/tasks"
 
 	"github.com/cenkalti/backoff/v5"
 )
@@ -28,4 +31,25 @@ func newRetry() *retry {
 func (r *retry) next(now time.Time) {
 	r.wait = r.policy.NextBackOff()
 	r.at = now.Add(r.wait)
+}
+
+// supersede ends a failing run for a newer one.
+func (r *runner) supersede() {
+	if r.run == nil || r.run.Phase != tasks.Retrying {
+		return
+	}
+	r.run.Phase, r.run.Updated = tasks.Failed, r.now()
+	r.remember(*r.run)
+	r.save(*r.run)
+}
+
+// tell hands on that the first pass failed.
+func (r *runner) tell(err error) {
+	if r.run.Trigger != tasks.FirstPass || r.run.Tries > 1 {
+		return
+	}
+	select {
+	case r.failed <- fmt.Errorf("run task %s: %w", r.name, err):
+	default:
+	}
 }

@@ -23,6 +23,7 @@ type runner struct {
 	source catalog.Source
 	slots  *slots
 	feed   *feed
+	failed chan<- error // gets the failure of the first pass, when there is room
 	now    func() time.Time
 	log    hclog.Logger
 
@@ -281,16 +282,6 @@ func (r *runner) start(soft, hard context.Context) {
 	})
 }
 
-// supersede ends a failing run for a newer one.
-func (r *runner) supersede() {
-	if r.run == nil || r.run.Phase != tasks.Retrying {
-		return
-	}
-	r.run.Phase, r.run.Updated = tasks.Failed, r.now()
-	r.remember(*r.run)
-	r.save(*r.run)
-}
-
 // finish takes the result of an attempt.
 func (r *runner) finish(soft context.Context, res result, stopping bool) {
 	if res.operation != nil {
@@ -312,6 +303,7 @@ func (r *runner) finish(soft context.Context, res result, stopping bool) {
 			r.retry = newRetry()
 		}
 		r.retry.next(r.now())
+		r.tell(res.err)
 		r.log.Error("run failed", "task", r.run.Task, "run", r.run.ID, "tries", r.run.Tries,
 			"next_try", r.retry.wait.Round(time.Millisecond).String(), "err", res.err)
 	}
