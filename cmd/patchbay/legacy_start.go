@@ -58,7 +58,7 @@ func (c *cli) legacyBegin(ctx context.Context, s *starting) error {
 		}
 	}
 	cfg.ShutdownGrace = min(cfg.ShutdownGrace, legacyGrace)
-	l := agent.Options{Config: cfg, Log: log, Version: build().Version}
+	l := agent.Options{Config: cfg, Log: log, Version: build().Version, Legacy: true}
 	return c.legacyRun(ctx, l, s)
 }
 

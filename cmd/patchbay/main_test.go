@@ -182,7 +182,7 @@ func hangUp(l agent.Options, file string, loaded <-chan struct{}) error {
 func fakeDaemon() daemon {
 	loaded := make(chan struct{}, 8)
 	end := func(_ context.Context, l agent.Options) error {
-		l.Log.Info("ran", "id", l.Config.ID, "tasks", len(l.Config.Tasks))
+		l.Log.Info("ran", "id", l.Config.ID, "tasks", len(l.Config.Tasks), "legacy", l.Legacy)
 		if file := os.Getenv("RELOAD"); file != "" {
 			if err := hangUp(l, file, loaded); err != nil {
 				return err
