@@ -42,6 +42,26 @@ func Compare(ctx context.Context, opts Options) ([]Comparison, error) {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	var around errgroup.Group
+	ended := make(chan struct{})
+	around.Go(func() error {
+		select {
+		case <-opts.Stop:
+			cancel()
+		case <-ended:
+		}
+		return nil
+	})
+	out, err := p.compare(ctx, opts)
+	if ctx.Err() != nil {
+		err = fmt.Errorf("compare tasks: %w", tasks.ErrStopping)
+	}
+	close(ended)
+	return out, errors.Join(err, around.Wait())
+}
+
+// compare compares while Consul is read.
+func (p *parts) compare(ctx context.Context, opts Options) ([]Comparison, error) {
 	wait, leave := context.WithTimeout(ctx, leaderWait)
 	defer leave()
 	if err := p.consul.WaitLeader(wait); err != nil {
@@ -52,28 +72,13 @@ func Compare(ctx context.Context, opts Options) ([]Comparison, error) {
 		options.Output = os.Stderr
 	}
 	c := comparer{source: p.consul, hire: p.hirer(opts.Config), planner: terraform.NewReadOnly(p.binary, options), failing: p.failing}
-	var around errgroup.Group
-	ended := make(chan struct{})
-	around.Go(func() error { return p.consul.Run(ctx) })
-	around.Go(func() error {
-		select {
-		case <-opts.Stop:
-			cancel()
-		case <-ended:
-		}
-		return nil
-	})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var consul errgroup.Group
+	consul.Go(func() error { return p.consul.Run(ctx) })
 	out := c.all(ctx, opts.Config.Tasks, opts.Config.MaxParallelTasks)
-	stopped := ctx.Err()
-	close(ended)
 	cancel()
-	if err := around.Wait(); err != nil {
-		return out, err
-	}
-	if stopped != nil {
-		return out, fmt.Errorf("compare tasks: %w", tasks.ErrStopping)
-	}
-	return out, nil
+	return out, consul.Wait()
 }
 
 // failing tells which of Consul's answers are missing.
@@ -154,7 +159,7 @@ func (c comparer) snapshot(ctx context.Context, t tasks.Task) (catalog.Snapshot,
 	case ok:
 		return s, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return s, fmt.Errorf("read Consul for %s: not all answers came: %w", leaderWait, c.failing())
+		return s, errors.Join(fmt.Errorf("read Consul: not all answers came within %s", leaderWait), c.failing())
 	}
 	return s, tasks.ErrStopping
 }

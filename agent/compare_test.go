@@ -12,9 +12,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"patchbay/agent/config"
 	"patchbay/tasks"
+	"patchbay/tasks/catalog"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/consul/api"
@@ -251,6 +253,19 @@ func TestACompareBesideARunningCTSChangesNothing(t *testing.T) {
 			t.Errorf("comparison = %+v", got)
 		}
 	})
+	t.Run("also when it is stopped", func(t *testing.T) {
+		opts, stop := s.options(""), make(chan struct{})
+		before := s.everything()
+		close(stop)
+		opts.Stop = stop
+		if _, err := Compare(t.Context(), opts); !errors.Is(err, tasks.ErrStopping) {
+			t.Errorf("error = %v", err)
+		}
+		left, err := os.ReadDir(s.scratch)
+		if diff := cmp.Diff(before, s.everything()); err != nil || len(left) > 0 || diff != "" {
+			t.Errorf("left behind: %v, %v; changed (-before +after):\n%s", left, err, diff)
+		}
+	})
 	t.Run("a change in Consul is told, and a task of which there is no state or directory", func(t *testing.T) {
 		s.register("web-2", 81)
 		s.write("sync-tasks/new/main.tf", strings.Replace(fmt.Sprintf(mainOfCTS, s.address), `module "web"`, `module "new"`, 1))
@@ -306,4 +321,16 @@ func TestACompareCopiesTheStateOfALocalBackend(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestACompareTellsWhichAnswersOfConsulAreMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		denied := errors.New("read web: 403")
+		c := comparer{source: &consulFake{watchers: map[chan catalog.Snapshot]bool{}}, failing: func() error { return denied }}
+		_, err := c.snapshot(t.Context(), webTask(t))
+		if !errors.Is(err, denied) || !strings.Contains(err.Error(), "not all answers came") {
+			t.Errorf("error = %v", err)
+		}
+		synctest.Wait() // the watch has ended
+	})
 }
