@@ -23,8 +23,8 @@ const (
 	// lookEvery is how often the agent is asked whether it still has the service,
 	// and how often a failed registration is tried again.
 	lookEvery = 30 * time.Second
-	// leaveLimit bounds the deregistration: it must not hold up a stop.
-	leaveLimit = 5 * time.Second
+	// changeLimit bounds one registration or deregistration, which a stop waits for.
+	changeLimit = 3 * time.Second
 )
 
 // Registration is how Patchbay appears in Consul as a service of the local agent.
@@ -44,7 +44,7 @@ type Registration struct {
 
 // RegisterLoop registers the service and its check with the local agent and
 // registers it anew whenever the agent has lost it, until ctx ends: then it takes
-// the service off, which needs at most 5 s. End ctx only for a graceful stop; after
+// the service off, which needs at most 6 s. End ctx only for a graceful stop; after
 // any other end the check turns critical and Consul removes the service after 30
 // minutes. A failure is logged once and tried again for ever: it stops nobody. It
 // returns at once when the registration is not enabled.
@@ -80,6 +80,8 @@ type registrar struct {
 	log    hclog.Logger
 	// registered: the agent had the service when it was last asked.
 	registered bool
+	// placed: the agent may have the service, even where no answer told.
+	placed bool
 	// failing: a failure was told and none of its kind is told again.
 	failing bool
 }
@@ -125,13 +127,14 @@ func (g *registrar) register(ctx context.Context) error {
 		tries = 1
 	}
 	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		err := g.client.local(ctx, func(ctx context.Context) error {
+		err := g.client.change(ctx, func(ctx context.Context) error {
 			opts := api.ServiceRegisterOpts{ReplaceExistingChecks: true}.WithContext(ctx)
 			return g.client.api.Agent().ServiceRegisterOpts(g.want.service(), opts)
 		})
 		if status := (api.StatusError{}); errors.As(err, &status) && status.Code/100 == 4 {
-			err = backoff.Permanent(refused(status))
+			return struct{}{}, backoff.Permanent(refused(status))
 		}
+		g.placed = true
 		return struct{}{}, err
 	}, backoff.WithBackOff(newPause()), backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(0))
 	if err != nil {
@@ -171,20 +174,31 @@ func (g *registrar) there(ctx context.Context) (ok bool, err error) {
 
 // leave takes the service off the agent, though ctx has ended.
 func (g *registrar) leave(ctx context.Context) {
-	if !g.registered {
+	if !g.placed {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveLimit)
-	defer cancel()
-	err := g.client.local(ctx, func(ctx context.Context) error {
+	err := g.client.change(ctx, func(ctx context.Context) error {
 		opts := (&api.QueryOptions{Namespace: g.want.Namespace}).WithContext(ctx)
 		return g.client.api.Agent().ServiceDeregisterOpts(url.PathEscape(g.want.ID), opts)
 	})
-	if err != nil {
+	status := (api.StatusError{})
+	switch gone := errors.As(err, &status) && status.Code == http.StatusNotFound; {
+	case gone || err != nil && !g.registered:
+		g.log.Debug("service was not registered at the end", "err", err)
+		return
+	case err != nil:
 		g.log.Warn("service could not be deregistered, its check will turn critical", "err", err)
 		return
 	}
 	g.log.Info(g.want.product() + " deregistered from Consul")
+}
+
+// change makes a request of the local agent that a stop does not cut off: one that
+// was sent may count later, when the service is off already.
+func (c *Client) change(ctx context.Context, request func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeLimit)
+	defer cancel()
+	return c.local(ctx, request)
 }
 
 // local makes a request that the local agent answers by itself. It tells nothing

@@ -196,8 +196,29 @@ func TestAnAgentThatHangsDoesNotHoldUpTheStop(t *testing.T) {
 		time.Sleep(time.Second)
 		asked := time.Now()
 		stop()
-		if took := time.Since(asked); took != leaveLimit {
+		if took := time.Since(asked); took != changeLimit {
 			t.Errorf("the stop took %s", took)
+		}
+	})
+}
+
+func TestAStopDuringARegistrationLeavesNothingBehind(t *testing.T) {
+	inWorld(t, withToken, func(w *world) {
+		there := false
+		_, stop := w.keeping(asPatchbay, func(_ http.ResponseWriter, c call) bool {
+			if puts("register")(c) {
+				time.Sleep(2 * time.Second)
+				there = true
+			}
+			if puts("deregister")(c) {
+				there = false
+			}
+			return true
+		})
+		time.Sleep(time.Second)
+		stop()
+		if there || len(w.seen(puts("deregister"))) != 1 {
+			t.Error("the service is still registered")
 		}
 	})
 }
@@ -245,7 +266,7 @@ func TestContractTheAgentKeepsTheRegistrationUntilTheEnd(t *testing.T) {
 		t.Errorf("got check %+v", c)
 	}
 	for range 2 {
-		(&registrar{client: r.client, want: want, log: hclog.NewNullLogger(), registered: true}).leave(r.ctx)
+		(&registrar{client: r.client, want: want, log: hclog.NewNullLogger(), placed: true}).leave(r.ctx)
 		appears("the lost registration", true)
 	}
 	cancel()
