@@ -3,11 +3,14 @@ package terraform
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"patchbay/tasks"
@@ -158,5 +161,29 @@ func TestAReadOnlyHasNoMethodButPlan(t *testing.T) {
 	}
 	if _, ok := any(&ReadOnly{}).(tasks.Workspace); ok {
 		t.Error("a ReadOnly can be used where something is applied")
+	}
+}
+
+func TestAReadOnlyPlanOnlyReadsABackendWithoutWorkspaces(t *testing.T) {
+	kept := &states{}
+	var mu sync.Mutex
+	var methods []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		methods = append(methods, r.Method)
+		mu.Unlock()
+		kept.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	b := newBench(t, nil)
+	b.run(t, httpRoot(b, server.URL, data("a", "input = 1")))
+	methods = nil
+	r, files := b.beside(t, httpRoot(b, server.URL, data("a", "input = 2")))
+	got, err := r.Plan(t.Context(), files, Copied{})
+	if err != nil || got.Count(tasks.Update) != 1 || len(got.Changes) != 1 {
+		t.Errorf("plan = %+v, %v", got, err)
+	}
+	if slices.Sort(methods); !slices.Equal(slices.Compact(methods), []string{http.MethodGet}) {
+		t.Errorf("methods = %v", methods)
 	}
 }
