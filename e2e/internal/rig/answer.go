@@ -25,7 +25,8 @@ func (p *Patchbay) Send(method, path, body string) (Answer, error) {
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	client := http.Client{Timeout: 90 * time.Second}
+	// A connection of its own: a certificate that changed is seen.
+	client := http.Client{Timeout: 90 * time.Second, Transport: &http.Transport{TLSClientConfig: p.tls, DisableKeepAlives: true}}
 	got, err := client.Do(request)
 	if err != nil {
 		return Answer{}, fmt.Errorf("ask %s: %w", path, err)

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,12 +19,17 @@ type Patchbay struct {
 	*Process
 	// API is the URL of its HTTP API.
 	API string
+	tls *tls.Config
 }
 
 // Program is the built binary with what it is started with.
 type Program struct {
 	// Binary is its path, Dir its working directory, which also keeps its log.
 	Binary, Dir string
+	// Env are further variables of its environment, as "NAME=value".
+	Env []string
+	// TLS is how its API is asked when that is behind TLS.
+	TLS *tls.Config
 }
 
 // Command prepares a command of the binary in the environment that Patchbay gets.
@@ -33,7 +39,7 @@ func (p Program) Command(args ...string) (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.Command(p.Binary, args...)
-	cmd.Dir, cmd.Env = p.Dir, env
+	cmd.Dir, cmd.Env = p.Dir, append(env, p.Env...)
 	return cmd, nil
 }
 
@@ -58,7 +64,11 @@ func (p Program) Start(ctx context.Context, config string) (*Patchbay, error) {
 		return nil, err
 	}
 	address, _, _ := strings.Cut(rest, " ")
-	return &Patchbay{Process: process, API: "http://" + strings.Trim(address, `"`)}, nil
+	scheme := "http://"
+	if p.TLS != nil {
+		scheme = "https://"
+	}
+	return &Patchbay{Process: process, API: scheme + strings.Trim(address, `"`), tls: p.TLS}, nil
 }
 
 // Run is the record of a run, as the API shows it.
