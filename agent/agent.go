@@ -82,7 +82,10 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 	outer.Go(func() error { return p.consul.Run(around) })
 	outer.Go(func() error { return p.resolver.Run(around) })
 	outer.Go(func() error {
-		p.consul.RegisterLoop(around, p.registration(opts.Config, listener))
+		r := p.registration(opts.Config, listener)
+		r.Legacy = opts.Legacy
+		p.consul.AdviseToken(around, wants(opts.Config.Tasks), r)
+		p.consul.RegisterLoop(around, r)
 		return nil
 	})
 	outer.Go(func() error {

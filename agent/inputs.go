@@ -7,6 +7,7 @@ import (
 
 	"patchbay/agent/config"
 	"patchbay/tasks"
+	"patchbay/tasks/catalog"
 	"patchbay/templates"
 
 	"github.com/zclconf/go-cty/cty"
@@ -80,4 +81,12 @@ func backendEnv(cfg config.Config) map[string]tasks.Secret {
 		add("CONSUL_TLS_SERVER_NAME", c.TLS.ServerName)
 	}
 	return env
+}
+
+// wants lists all that the tasks read from Consul.
+func wants(list []tasks.Task) (out []catalog.Want) {
+	for _, t := range list {
+		out = append(out, t.Wants()...)
+	}
+	return out
 }

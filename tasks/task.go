@@ -15,8 +15,9 @@ type Task struct {
 	Name        string
 	Description string
 	Enabled     bool
-	// Module is a Terraform module source; builtin/<name> names a shipped one.
-	Module string
+	// Module is a Terraform module source; builtin/<name> names a shipped one. A
+	// local one is absolute; then WrittenModule is how the task names it.
+	Module, WrittenModule string
 	// Version constrains a registry module; "" is any.
 	Version string
 	// Providers are IDs of terraform_provider blocks: name or name.alias.

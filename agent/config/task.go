@@ -128,7 +128,7 @@ func (d *decoder) checkModule(t *taskBlock) {
 		d.problem(at, "see templates/README.md for the modules that are shipped", "no module %q is built in", name)
 	case strings.HasPrefix(t.Module, "./"), strings.HasPrefix(t.Module, "../"):
 		source := t.Module
-		t.Module = absolute(d.WorkDir, source)
+		t.Module, t.WrittenModule = absolute(d.WorkDir, source), source
 		entries, err := os.ReadDir(t.Module)
 		if err != nil {
 			d.problem(at, "correct the path; it starts at "+d.WorkDir, "cannot read module %q: %v", source, cause(err))

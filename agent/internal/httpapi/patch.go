@@ -24,9 +24,11 @@ type patch map[string]any
 var patchable = map[string]func(next *tasks.Task, from tasks.Task, to any){
 	"enabled":     func(next *tasks.Task, from tasks.Task, _ any) { next.Enabled = from.Enabled },
 	"description": func(next *tasks.Task, from tasks.Task, _ any) { next.Description = from.Description },
-	"module":      func(next *tasks.Task, from tasks.Task, _ any) { next.Module = from.Module },
-	"version":     func(next *tasks.Task, from tasks.Task, _ any) { next.Version = from.Version },
-	"providers":   func(next *tasks.Task, from tasks.Task, _ any) { next.Providers = from.Providers },
+	"module": func(next *tasks.Task, from tasks.Task, _ any) {
+		next.Module, next.WrittenModule = from.Module, from.WrittenModule
+	},
+	"version":   func(next *tasks.Task, from tasks.Task, _ any) { next.Version = from.Version },
+	"providers": func(next *tasks.Task, from tasks.Task, _ any) { next.Providers = from.Providers },
 	"buffer_period": func(next *tasks.Task, from tasks.Task, _ any) {
 		next.Buffer, next.OwnBuffer = from.Buffer, from.OwnBuffer
 	},

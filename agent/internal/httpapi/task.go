@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"patchbay/tasks"
 
 	"github.com/hashicorp/hcl/v2/hclwrite"
@@ -111,7 +112,7 @@ type Nodes struct {
 // Of several module inputs of one kind the first is shown, the one that fills the
 // module's variable.
 func NewTask(t tasks.Task, inherited *tasks.Buffer) Task {
-	out := Task{Name: t.Name, Description: t.Description, Enabled: t.Enabled, Module: t.Module, Version: t.Version,
+	out := Task{Name: t.Name, Description: t.Description, Enabled: t.Enabled, Module: cmp.Or(t.WrittenModule, t.Module), Version: t.Version,
 		Providers: list(t.Providers), Variables: make(map[string]string, len(t.Variables)),
 		Condition: newCondition(t.Condition), ModuleInput: newModuleInput(t.ModuleInputs)}
 	for name, value := range t.Variables {
