@@ -14,7 +14,7 @@ import (
 
 const (
 	envCanary  = "env-canary-5c1f"
-	fileCanary = "file canary \"7e2d\" with spaces"
+	fileCanary = "file canary \"qzx7kanary\" with spaces"
 )
 
 func secretFiles(b *bench, extra string) tasks.Files {
@@ -30,7 +30,7 @@ func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"
 
 func noCanary(t *testing.T, where, text string) {
 	t.Helper()
-	for _, canary := range []string{envCanary, fileCanary, "7e2d"} {
+	for _, canary := range []string{envCanary, fileCanary, "qzx7kanary"} {
 		if strings.Contains(text, canary) {
 			t.Errorf("%s shows %q:\n%s", where, canary, text)
 		}
@@ -64,7 +64,7 @@ func TestSecretsStayInTheEnvironmentAndInTheirFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if mode != 0o600 || !strings.Contains(during, "7e2d") {
+	if mode != 0o600 || !strings.Contains(during, "qzx7kanary") {
 		t.Errorf("plan has mode %o, provider file is %q", mode, during)
 	}
 	argv, err := os.ReadFile(b.argv)
@@ -78,7 +78,7 @@ func TestSecretsStayInTheEnvironmentAndInTheirFiles(t *testing.T) {
 	if !strings.Contains(b.out.String(), "token=<secret>") {
 		t.Errorf("the provisioner did not get its environment: %s", b.out)
 	}
-	for _, canary := range []string{envCanary, "7e2d"} {
+	for _, canary := range []string{envCanary, "qzx7kanary"} {
 		if got := find(t, b.dir, canary); len(got) > 0 {
 			t.Errorf("%s is left in %v", canary, got)
 		}
@@ -109,7 +109,7 @@ func TestErrorsHaveTerraformsWordsAndNoSecrets(t *testing.T) {
 			if !strings.Contains(err.Error(), " "+c.stage+": ") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error is %v", err)
 			}
-			if got := find(t, b.dir, "7e2d"); len(got) > 0 {
+			if got := find(t, b.dir, "qzx7kanary"); len(got) > 0 {
 				t.Errorf("the secret is left in %v", got)
 			}
 		})
