@@ -76,21 +76,6 @@ func (w *world) reads(file, want string) {
 	}))
 }
 
-// gone waits until a file is not there.
-func (w *world) gone(file string) {
-	w.t.Helper()
-	w.must(rig.Until(w.t.Context(), limit, func() error {
-		_, err := os.Lstat(file)
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			return nil
-		case err != nil:
-			return err
-		}
-		return fmt.Errorf("%s is there", file)
-	}))
-}
-
 // missing fails when a file is there.
 func (w *world) missing(file string) {
 	w.t.Helper()
