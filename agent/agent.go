@@ -50,6 +50,13 @@ func Run(ctx context.Context, opts Options) error {
 	if err := p.lock(opts.Config); err != nil {
 		return err
 	}
+	if opts.Legacy {
+		if err := awaitLeader(ctx, opts.Stop, p.consul.WaitLeader); errors.Is(err, tasks.ErrStopping) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 	e, err := p.engine(opts)
 	if err != nil {
 		return err

@@ -16,8 +16,28 @@ import (
 // CTS gives up after about a minute.
 const leaderWait = time.Minute
 
-// ErrConsul is returned by Once and Inspect when Consul cannot be used.
+// ErrConsul is returned by Once, Inspect and, with Options.Legacy, Run when Consul
+// cannot be used.
 var ErrConsul = errors.New("consul is not to be reached")
+
+// awaitLeader gives up after leaderWait, or at once when a stop is asked for.
+func awaitLeader(ctx context.Context, stop <-chan struct{}, wait func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, leaderWait)
+	defer cancel()
+	led := make(chan error, 1)
+	go func() { led <- wait(limited) }()
+	select {
+	case err := <-led:
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrConsul, err)
+		}
+		return nil
+	case <-stop:
+		cancel()
+		<-led
+		return tasks.ErrStopping
+	}
+}
 
 // Inspection is what a task would do.
 type Inspection struct {
@@ -81,10 +101,8 @@ func oneShot(ctx context.Context, opts Options, trigger tasks.Trigger, chosen []
 	if err := p.lock(opts.Config); err != nil {
 		return err
 	}
-	wait, cancel := context.WithTimeout(ctx, leaderWait)
-	defer cancel()
-	if err := p.consul.WaitLeader(wait); err != nil {
-		return fmt.Errorf("%w: %w", ErrConsul, err)
+	if err := awaitLeader(ctx, opts.Stop, p.consul.WaitLeader); err != nil {
+		return err
 	}
 	opts.Config.Tasks = chosen
 	e, err := p.engine(opts)
