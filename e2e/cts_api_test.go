@@ -122,6 +122,11 @@ func TestEveryEndpointAnswersInItsShape(t *testing.T) {
 		{"make with a wrong duration", "POST", "/v1/tasks", definition("x", `,"buffer_period":{"min":"soon"}`), 400, failureShape, "error with task configuration"},
 		{"make one that exists", "POST", "/v1/tasks", definition("web", ""), 400, failureShape, "task with name web already exists"},
 		{"make one of a bad name", "POST", "/v1/tasks", definition("1/x", ""), 500, failureShape, ""},
+		{"inspect a new one", "POST", "/v1/tasks?run=inspect", definition("new", ""), 200, []string{
+			"request_id string", "run.changes_present bool", "run.plan string", "task.condition.services.cts_user_defined_meta {}",
+			"task.condition.services.datacenter string", "task.condition.services.filter string", "task.condition.services.names[] string",
+			"task.condition.services.namespace string", "task.condition.services.use_as_module_input bool", "task.module string", "task.name string",
+			"task.variables.file string"}, `"changes_present":true`},
 		{"make one", "POST", "/v1/tasks", definition("new", ""), 201, append(under("task.", taskShape...), "request_id string"), `"name":"new"`},
 		{"make one and run it", "POST", "/v1/tasks?run=now", definition("ran", ""), 201, append(under("task.", taskShape...), "request_id string"), `"name":"ran"`},
 		{"inspect an enabling", "PATCH", "/v1/tasks/off?run=inspect", `{"enabled":true}`, 200, []string{"inspect.changes_present bool", "inspect.plan string"}, "Plan: 1 to add"},

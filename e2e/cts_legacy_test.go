@@ -101,6 +101,26 @@ func TestUnderTheOldNameTheTasksAreRunAsBefore(t *testing.T) {
 	wantText(t, w.patchbay.Output(), "signal received to initiate graceful shutdown", "cli: graceful shutdown\n")
 }
 
+func TestUnderTheOldNameATaskIsCreated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.legacy()
+	w.serve("api", "api-1")
+	ports, err := rig.Ports(1)
+	w.must(err)
+	w.start(fmt.Sprintf("port = %d\nconsul {\n  address = %q\n}\n", ports[0], w.consul.Addr))
+	made := filepath.Join(w.dir, "made.txt")
+	at := fmt.Sprintf("-http-addr=http://127.0.0.1:%d", ports[0])
+	w.says(0, "yes\n", []string{"task", "create", at, "-task-file=" + w.file("task.hcl", w.filesTask("made", "api", made))},
+		"Generating plan that Consul-Terraform-Sync will use Terraform to execute", "Request Payload:", "Task 'made' created")
+	w.reads(made, "api-1")
+	w.says(0, "", []string{"task", "disable", at, "made"}, "'made' disable complete!")
+	w.says(0, "yes\n", []string{"task", "enable", at, "made"}, "'made' enable complete!")
+	w.says(0, "yes\n", []string{"task", "delete", at, "made"}, "Task 'made' has been marked for deletion and will be deleted when not running.")
+	w.noTask("made")
+	w.reads(made, "api-1")
+}
+
 func TestUnderTheOldNameEveryTaskIsRunOnceOrInspected(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -119,7 +139,7 @@ func TestUnderTheOldNameEveryTaskIsRunOnceOrInspected(t *testing.T) {
 
 func TestUnderTheOldNameAFailedFirstPassEndsTheProgram(t *testing.T) {
 	t.Parallel()
-	for name, args := range map[string][]string{"once": {"-once"}, "when it inspects": {"-inspect"}} {
+	for name, args := range map[string][]string{"as a daemon": nil, "once": {"-once"}, "when it inspects": {"-inspect"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -135,5 +155,23 @@ func TestUnderTheOldNameAFailedFirstPassEndsTheProgram(t *testing.T) {
 `, "MODULE", module)))
 			w.says(11, "", append([]string{"start", "-config-file", file}, args...), "nowhere")
 		})
+	}
+}
+
+func TestUnderTheOldNameTheServiceIsThatOfConsulTerraformSync(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.legacy()
+	w.start(w.config(local))
+	w.must(w.patchbay.AwaitLog(t.Context(), "Consul-Terraform-Sync registered as a service with Consul", limit))
+	service, _, err := w.consul.Client.Agent().Service("patchbay-under-test", nil)
+	w.must(err)
+	if service.Service != "consul-terraform-sync" {
+		t.Errorf("the service is %q", service.Service)
+	}
+	checks, err := w.consul.Client.Agent().Checks()
+	w.must(err)
+	if c := checks["patchbay-under-test-health"]; c == nil || c.Name != "CTS Health Status" || c.Notes != "Check created by Consul-Terraform-Sync" {
+		t.Errorf("the check is %+v", c)
 	}
 }

@@ -10,6 +10,41 @@ import (
 	"patchbay/e2e/internal/rig"
 )
 
+func TestATaskIsMadeByCommandAfterItsPlanWasApproved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve("web", "web-1")
+	w.start(w.config(local))
+	made := filepath.Join(w.dir, "ids.txt")
+	create := []string{"task", "create", "-task-file=" + w.file("task.hcl", w.filesTask("made", "web", made))}
+
+	w.says(0, "no\n", create, "Inspecting changes to resource if creating task 'made'...", "Request Payload:", "local_file.ids",
+		"Plan: 1 to add, 0 to change, 0 to destroy.", "Do you want to perform these actions for 'made'?", "Enter a value: ", "Cancelled creating task 'made'")
+	w.says(11, "", create, "Error asking for approval: EOF")
+	w.send("GET", "/v1/tasks/made", "", 404)
+	w.missing(w.taskDir("made"))
+	w.missing(made)
+
+	w.says(0, "yes\n", create, "Creating and running task 'made'...", "Task 'made' created", "Request ID: '")
+	w.reads(made, "web-1")
+	w.says(11, "yes\n", create, "task with name made already exists")
+	w.serve("web", "web-2")
+	w.reads(made, "web-1,web-2")
+}
+
+func TestAnInspectedTaskIsNotMade(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve("web", "web-1")
+	w.start(w.config(local))
+	module, _ := w.noteModule("ids", "sort([for s in var.services : s.id])")
+	body := fmt.Sprintf(`{"task":{"name":"made","module":%q,"condition":{"services":{"names":["web"]}}}}`, module)
+	found := w.send("POST", "/v1/tasks?run=inspect", body, 200)
+	wantText(t, found.Body, `"changes_present":true`, "Plan: 1 to add")
+	w.send("GET", "/v1/tasks/made", "", 404)
+	w.missing(w.taskDir("made"))
+}
+
 func TestATaskMadeByAPIWaitsOrRunsAsAsked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -31,7 +66,8 @@ func TestATaskMadeByAPIWaitsOrRunsAsAsked(t *testing.T) {
 	w.send("DELETE", "/v1/tasks/made", "", 202)
 	w.noTask("made")
 	w.send("POST", "/v1/tasks?run=now", body, 201)
-	wantText(t, w.send("GET", "/v1/status/tasks/made?include=events", "", 200).Body, `"status":"successful"`, `"success":true`)
+	w.shows("/v1/status/tasks/made?include=events", `"status":"successful"`)
+	wantText(t, w.send("GET", "/v1/status/tasks/made?include=events", "", 200).Body, `"success":true`)
 }
 
 // noTask waits until the API knows no task of a name.

@@ -110,6 +110,18 @@ func (w *world) send(method, path, body string, want int) rig.Answer {
 	return a
 }
 
+// shows waits until a path of the API answers with a text.
+func (w *world) shows(path, text string) {
+	w.t.Helper()
+	w.must(rig.Until(w.t.Context(), limit, func() error {
+		a, err := w.patchbay.Send("GET", path, "")
+		if err == nil && !strings.Contains(a.Body, text) {
+			err = fmt.Errorf("%s answers without %q: %s", path, text, a.Body)
+		}
+		return err
+	}))
+}
+
 // file writes a file beside the configuration and gives its path.
 func (w *world) file(name, text string) string {
 	w.t.Helper()
