@@ -83,6 +83,7 @@ func (e *engine) create(soft, hard context.Context, c creation) {
 	if res.err == nil && c.mode != tasks.RunInspect {
 		if out.err = c.keep(); out.err == nil {
 			r.adopt(soft, res)
+			r.publish() // a read right after the answer must see what ran
 			e.add(r)
 			e.launch(soft, hard, r)
 		}

@@ -125,6 +125,9 @@ func TestOperations(t *testing.T) {
 			if _, err := b.engine.Replace(t.Context(), off, tasks.RunLater); err != nil {
 				t.Fatal(err)
 			}
+			if s, _ := b.engine.State(task.Name); s.Task.Enabled {
+				t.Error("a read right after the answer shows the task as it was")
+			}
 			if err := b.engine.RunNow(t.Context(), task.Name); !errors.Is(err, tasks.ErrDisabledTask) {
 				t.Errorf("run of a disabled task: %v", err)
 			}

@@ -27,13 +27,19 @@ func (e *engine) load(opts Options) error {
 		d, ok := kept[t.Name]
 		delete(kept, t.Name)
 		if ok && d.File != file {
-			opts.Log.Info("task was changed in the configuration, which wins over the API", "task", t.Name, "block", t.Position)
-			if err := e.definitions.SaveDefinition(t.Name, nil); err != nil {
-				return err
+			if d.Said() {
+				opts.Log.Info("task was changed in the configuration, which wins over the API", "task", t.Name, "block", t.Position)
 			}
 			ok = false
 		}
-		if err := e.restore(opts, t, d, ok); err != nil {
+		if !ok {
+			// It is remembered, so that the end of its block can be told.
+			d = tasks.Definition{File: file}
+			if err := e.definitions.SaveDefinition(t.Name, &d); err != nil {
+				return err
+			}
+		}
+		if err := e.restore(opts, t, d, d.Said()); err != nil {
 			return err
 		}
 	}
@@ -41,6 +47,9 @@ func (e *engine) load(opts Options) error {
 		d := kept[name]
 		if d.File != (catalog.Digest{}) && !d.Destroy {
 			opts.Log.Info("task is not in the configuration any more, what it made stays", "task", name)
+			if err := e.definitions.SaveDefinition(name, nil); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := e.restore(opts, tasks.Task{Name: name}, d, true); err != nil {

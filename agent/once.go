@@ -53,6 +53,10 @@ type Inspection struct {
 // all their failures. A plan that the guard holds is a failure here: the devices
 // are not as wanted.
 func Once(ctx context.Context, opts Options) error {
+	key := "task"
+	if opts.Legacy {
+		key = "task_name" // scripts of its users look for the line
+	}
 	return oneShot(ctx, opts, tasks.Once, opts.Config.Tasks, func(r *runner, res result) error {
 		switch {
 		case res.err != nil:
@@ -60,7 +64,7 @@ func Once(ctx context.Context, opts Options) error {
 		case res.run.Phase == tasks.Held:
 			return fmt.Errorf("run task %s: the plan is held: %s; see patchbay task show %s", res.run.Task, note(res.run, res.record), res.run.Task)
 		}
-		opts.Log.Info("task completed", "task", res.run.Task)
+		opts.Log.Info("task completed", key, res.run.Task)
 		return nil
 	})
 }

@@ -167,6 +167,7 @@ func (r *runner) conclude(soft context.Context, res result) {
 			r.adopt(soft, res)
 		}
 	}
+	r.publish() // a read right after the answer must see the change
 	op.answer <- out
 }
 

@@ -43,10 +43,10 @@ func (e *engine) reloadTask(soft, hard context.Context, opts Options, t tasks.Ta
 	}
 	e.setFile(t.Name, file)
 	if kept.File != file {
-		if err := e.definitions.SaveDefinition(t.Name, nil); err != nil {
+		kept = tasks.Definition{File: file}
+		if err := e.definitions.SaveDefinition(t.Name, &kept); err != nil {
 			return err
 		}
-		kept = tasks.Definition{}
 	}
 	if _, ok := e.find(t.Name); ok {
 		w, err := e.hire(t)
@@ -57,7 +57,7 @@ func (e *engine) reloadTask(soft, hard context.Context, opts Options, t tasks.Ta
 		_, err = e.command(soft, t.Name, command{swap: w})
 		return err
 	}
-	if err := e.restore(opts, t, kept, kept.File != (catalog.Digest{})); err != nil {
+	if err := e.restore(opts, t, kept, kept.Said()); err != nil {
 		return err
 	}
 	if r, ok := e.find(t.Name); ok {

@@ -6,7 +6,8 @@ import (
 	"patchbay/tasks/catalog"
 )
 
-// Definition is a task as the API made or changed it. It outlives the process.
+// Definition is a task as the API made or changed it, or the mark of a block of the
+// configuration that was there. It outlives the process.
 type Definition struct {
 	// Task is the task in the API's form; empty when Removed.
 	Task json.RawMessage `json:"task,omitempty"`
@@ -19,3 +20,6 @@ type Definition struct {
 	// Destroy is a removal under way that destroys what the task made.
 	Destroy bool `json:"destroy,omitempty"`
 }
+
+// Said tells whether the API said anything of the task.
+func (d Definition) Said() bool { return len(d.Task) > 0 || d.Removed }
