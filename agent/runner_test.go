@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -206,8 +207,16 @@ func newBench(t *testing.T, task tasks.Task, record tasks.Record) *bench {
 
 // startBench is a start of the daemon with these tasks in its configuration.
 func startBench(t *testing.T, store *memory, terraform *terraformFake, file ...tasks.Task) *bench {
-	b := &bench{t: t, consul: &consulFake{watchers: map[chan catalog.Snapshot]bool{}}, terraform: terraform, store: store, ended: make(chan struct{})}
-	n := len(store.runs)
+	return startOver(t, 1, store, terraform, file...)
+}
+
+// startOver runs as many tasks at once as parallel says, all of them over one
+// workspace.
+func startOver(t *testing.T, parallel int, store *memory, terraform tasks.Workspace, file ...tasks.Task) *bench {
+	b := &bench{t: t, consul: &consulFake{watchers: map[chan catalog.Snapshot]bool{}}, store: store, ended: make(chan struct{})}
+	b.terraform, _ = terraform.(*terraformFake)
+	var n atomic.Int64
+	n.Store(int64(len(store.runs)))
 	b.engine = &engine{source: b.consul, feed: newFeed(), definitions: store, creations: make(chan creation), reloads: make(chan Options), ended: make(chan struct{}),
 		reserved: map[string]bool{}, files: map[string]catalog.Digest{}, answering: func() (bool, string) { return true, "" }}
 	b.engine.past = func(name string) (tasks.Record, []tasks.Run, error) {
@@ -226,7 +235,7 @@ func startBench(t *testing.T, store *memory, terraform *terraformFake, file ...t
 			inputs: func(_ context.Context, _ tasks.Task, in tasks.Input) (templates.Inputs, error) {
 				return templates.Inputs{Input: in, Backend: templates.Backend{Type: "local", Attributes: map[string]cty.Value{}}}, nil
 			},
-			newID: func(time.Time) string { n++; return fmt.Sprintf("run-%04d", n) }}, err
+			newID: func(time.Time) string { return fmt.Sprintf("run-%04d", n.Add(1)) }}, err
 	}
 	b.engine.hirer = func(config.Config) func(tasks.Task) (*worker, error) { return hire }
 	b.engine.rehire(config.Config{})
@@ -251,7 +260,7 @@ func startBench(t *testing.T, store *memory, terraform *terraformFake, file ...t
 	soft, b.drain = context.WithCancel(hard)
 	go func() {
 		defer close(b.ended)
-		if err := b.engine.runAll(soft, hard, 1); err != nil {
+		if err := b.engine.runAll(soft, hard, parallel); err != nil {
 			t.Error(err)
 		}
 	}()
