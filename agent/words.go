@@ -18,7 +18,7 @@ func (w *worker) causes(before, after catalog.Snapshot, was, is tasks.Input) []c
 	}
 	if c := w.task.Condition.Services; c != nil {
 		for _, s := range []catalog.Snapshot{before, after} {
-			for _, i := range c.Select(s, w.filters[c.Filter]) {
+			for _, i := range c.Select(s, w.matcher) {
 				seen[i.Key()] = true
 			}
 		}

@@ -72,33 +72,19 @@ type result struct {
 // compileFilters makes the matchers of all filters of a task.
 func compileFilters(t tasks.Task) (map[string]tasks.Matcher, error) {
 	out := map[string]tasks.Matcher{}
-	add := func(expr string) error {
+	for _, expr := range t.Filters() {
 		m, err := filter.Compile(expr)
 		if err != nil {
-			return fmt.Errorf("compile filter of task %s: %w", t.Name, err)
+			return nil, fmt.Errorf("compile filter of task %s: %w", t.Name, err)
 		}
 		out[expr] = m
-		return nil
-	}
-	if c := t.Condition.Services; c != nil {
-		if err := add(c.Filter); err != nil {
-			return nil, err
-		}
-	}
-	for _, in := range t.ModuleInputs {
-		if in.Services == nil {
-			continue
-		}
-		if err := add(in.Services.Filter); err != nil {
-			return nil, err
-		}
 	}
 	return out, nil
 }
 
-func (w *worker) project(s catalog.Snapshot) tasks.Input {
-	return tasks.NewInput(w.task, s, func(expr string) tasks.Matcher { return w.filters[expr] })
-}
+func (w *worker) matcher(filter string) tasks.Matcher { return w.filters[filter] }
+
+func (w *worker) project(s catalog.Snapshot) tasks.Input { return tasks.NewInput(w.task, s, w.matcher) }
 
 func (w *worker) newRun(trigger tasks.Trigger, causes []catalog.Delta) *tasks.Run {
 	now := w.now()

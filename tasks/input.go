@@ -42,11 +42,9 @@ func NewInput(t Task, snapshot catalog.Snapshot, match func(filter string) Match
 	}
 	for _, given := range t.Given() {
 		if s := given.Services; s != nil {
-			instances := s.Select(snapshot, match(s.Filter))
-			h.String("services").Digest(digestServices(*s, instances))
-			for _, i := range instances {
-				in.Services = append(in.Services, Service{Instance: i, UserMeta: s.UserMeta})
-			}
+			list := s.Select(snapshot, match)
+			h.String("services").Digest(digestServices(*s, list))
+			in.Services = append(in.Services, list...)
 		}
 		if given.ConsulKV != nil {
 			in.KV = given.ConsulKV.Select(snapshot)
@@ -67,7 +65,7 @@ func NewInput(t Task, snapshot catalog.Snapshot, match func(filter string) Match
 func digestCondition(c Condition, snapshot catalog.Snapshot, match func(string) Matcher) catalog.Digest {
 	switch {
 	case c.Services != nil:
-		return digestServices(*c.Services, c.Services.Select(snapshot, match(c.Services.Filter)))
+		return digestServices(*c.Services, c.Services.Select(snapshot, match))
 	case c.CatalogServices != nil:
 		return digestNames(c.CatalogServices.Select(snapshot), false)
 	case c.ConsulKV != nil:
@@ -141,11 +139,18 @@ func (in Input) Instances() []catalog.Instance {
 
 // digestServices covers the contract's attributes of a service and the weights;
 // check output, tagged addresses and check names start no run.
-func digestServices(s Services, instances []catalog.Instance) catalog.Digest {
-	sorted := slices.Clone(instances)
-	slices.SortStableFunc(sorted, func(a, b catalog.Instance) int { return cmp.Compare(a.Key(), b.Key()) })
-	h := catalog.NewHasher().Map(s.UserMeta).Int(len(sorted))
+func digestServices(s Services, list []Service) catalog.Digest {
+	sorted := slices.Clone(list)
+	slices.SortStableFunc(sorted, func(a, b Service) int { return cmp.Compare(a.Key(), b.Key()) })
+	h := catalog.NewHasher()
+	if len(s.Others) == 0 { // one and the same for all
+		h.Map(s.UserMeta)
+	}
+	h.Int(len(sorted))
 	for _, i := range sorted {
+		if len(s.Others) > 0 {
+			h.Map(i.UserMeta)
+		}
 		h.String(i.ID, i.Name, i.Kind, i.Host(), i.Namespace, i.Status()).Int(i.Port).Map(i.Meta).Strings(i.Tags)
 		h.Int(i.Weights.Passing).Int(i.Weights.Warning)
 		h.String(i.Node.Name, i.Node.ID, i.Node.Address, i.Node.Datacenter)

@@ -1,7 +1,7 @@
 package tasks
 
 import (
-	"strings"
+	"slices"
 
 	"patchbay/tasks/catalog"
 
@@ -144,32 +144,6 @@ type Schedule struct {
 	Cron string
 }
 
-// Services selects instances for a condition or a module input.
-type Services struct {
-	catalog.Selector
-	// Filter is a Consul filter expression; "" matches all.
-	Filter string
-	// UserMeta is given with every selected instance.
-	UserMeta map[string]string
-}
-
-// Matcher tells whether an instance matches a filter expression.
-type Matcher func(catalog.Instance) bool
-
-// Select lists the instances of s that a module may see: the passing ones that
-// match the filter, or, when the filter speaks of Checks.Status, all that match.
-// match is the compiled Filter; nil matches all.
-func (s Services) Select(snapshot catalog.Snapshot, match Matcher) []catalog.Instance {
-	anyHealth := strings.Contains(s.Filter, "Checks.Status")
-	var out []catalog.Instance
-	for _, i := range snapshot.Instances(s.Selector) {
-		if (anyHealth || i.Status() == catalog.Passing) && (match == nil || match(i)) {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
 // inputs lists all that the task reads: the condition's first.
 func (t Task) inputs() []ModuleInput {
 	c := t.Condition
@@ -183,7 +157,9 @@ func (t Task) Wants() (out []catalog.Want) {
 	}
 	for _, in := range t.inputs() {
 		if in.Services != nil {
-			out = append(out, in.Services.Selector)
+			for _, one := range in.Services.Each() {
+				out = append(out, one.Selector)
+			}
 		}
 		if in.ConsulKV != nil {
 			out = append(out, in.ConsulKV.Query())
@@ -199,7 +175,24 @@ func (t Task) Wants() (out []catalog.Want) {
 func (t Task) Selectors() (out []catalog.Selector) {
 	for _, in := range t.inputs() {
 		if in.Services != nil {
-			out = append(out, in.Services.Selector)
+			for _, one := range in.Services.Each() {
+				out = append(out, one.Selector)
+			}
+		}
+	}
+	return out
+}
+
+// Filters lists the filter expressions of all selections of instances, each once.
+func (t Task) Filters() (out []string) {
+	for _, in := range t.inputs() {
+		if in.Services == nil {
+			continue
+		}
+		for _, one := range in.Services.Each() {
+			if !slices.Contains(out, one.Filter) {
+				out = append(out, one.Filter)
+			}
 		}
 	}
 	return out

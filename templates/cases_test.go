@@ -167,6 +167,18 @@ func examples() map[string]example {
 	all["variables without entries are empty maps"] = example{t, Inputs{Backend: local(), Input: tasks.Input{
 		CatalogServices: map[string][]string{}, Nodes: []catalog.Node{}}}}
 
+	t = task("old_services")
+	t.Condition = tasks.Condition{UseAsModuleInput: true, Services: &tasks.Services{Selector: catalog.Selector{Names: []string{"web"}},
+		Others: []tasks.Services{{Selector: catalog.Selector{Names: []string{"web"}, Datacenter: "dc2"}, UserMeta: map[string]string{"zone": "dmz"}}}}}
+	far := web("1", "n1")
+	far.Node.Datacenter = "dc2"
+	query := catalog.Query{Kind: catalog.ServiceHealth, Name: "web"}
+	there := query
+	there.Datacenter = "dc2"
+	all["services that differ are rendered each with its own metadata"] = example{t, Inputs{Backend: local(), Input: tasks.NewInput(t, catalog.NewSnapshot(
+		catalog.NewServiceView(query, []catalog.Instance{web("1", "n1").Instance}), catalog.NewServiceView(there, []catalog.Instance{far.Instance})),
+		func(string) tasks.Matcher { return nil })}}
+
 	odd := web("1", "n1")
 	odd.ID, odd.Address, odd.Kind = hostile, "", hostile
 	odd.Tags, odd.Meta = []string{"z", hostile, "", "a"}, map[string]string{hostile: hostile, "": "", "for": "x", "null": "y", "é": "z", "ключ": "w"}

@@ -34,7 +34,9 @@ func TaskFromAPI(body []byte, base Config, o Options) (tasks.Task, error) {
 	}
 	top, _ = taskShape().fit(top, "/task", r)
 	r.broken[at.order] = len(r.problems) > 0
-	t := newDecoder(o, r).apiTask(top, base)
+	d := newDecoder(o, r)
+	d.fromAPI = true
+	t := d.apiTask(top, base)
 	if err := r.err(); err != nil {
 		return tasks.Task{}, err
 	}

@@ -56,6 +56,8 @@ func TestATaskOfTheAPIIsTheSameAsOneOfAFile(t *testing.T) {
 		"schedule": {`{` + more + `,"condition":{"schedule":{"cron":"@daily"}},"module_input":{}}`, block(`condition "schedule"`, `cron = "@daily"`)},
 		"names of services": {`{` + more + `,"condition":{"catalog_services":{"regexp":"","node_meta":{"a_b":"c"}}},"module_input":{"consul_kv":{"path":"k"}}}`,
 			block(`condition "catalog-services"`, "regexp = \"\"\n node_meta = { a_b = \"c\" }") + "\n" + block(`module_input "consul-kv"`, `path = "k"`)},
+		"others beside one selection": {`{` + more + `,"condition":{"services":{"names":["a"],"datacenter":"d","others":[{"names":["b"],"filter":"Service.Port == 1"},{"names":["a"]}]}}}`,
+			"services = [\"x\", \"y\", \"a\"]\n}\n" + block("service", "id = \"x\"\n name = \"a\"\n datacenter = \"d\"") + "\nservice {\n id = \"y\"\n name = \"b\"\n filter = \"Service.Port == 1\""},
 		"a buffer with min alone": {`{` + more + `,"condition":{"nodes":{}},"buffer_period":{"min":"1s"}}`, "condition \"nodes\" {}\n" + block("buffer_period", `min = "1s"`)},
 		"a buffer with max alone": {`{` + more + `,"condition":{"nodes":{}},"buffer_period":{"max":"1m"}}`, "condition \"nodes\" {}\n" + block("buffer_period", `max = "1m"`)},
 		"a buffer without values": {`{` + more + `,"condition":{"nodes":{}},"buffer_period":{}}`, `condition "nodes" {}`},

@@ -15,6 +15,8 @@ type decoder struct {
 	Options
 	*report
 	cfg Config
+	// fromAPI is true for a task of the HTTP API, which says what files cannot.
+	fromAPI bool
 	// apiAt is where the api block stands.
 	apiAt Position
 	// blocks are the service blocks by their ID.

@@ -87,19 +87,34 @@ func (d *decoder) oldNames(t *taskBlock) {
 	case t.Condition.Services != nil || hasInput:
 		d.problem(f.pos, "move the names into the block", "services and a \"services\" block cannot both be configured")
 	case hasCondition:
-		d.warn(f.pos, "services is deprecated; write module_input \"services\" { names = [ … ] }")
-		for _, s := range groups {
-			t.ModuleInputs = append(t.ModuleInputs, tasks.ModuleInput{Services: &s})
-		}
+		d.oldServices(f, `module_input "services"`, groups)
+		t.ModuleInputs = append(t.ModuleInputs, tasks.ModuleInput{Services: selection(groups)})
 		t.inputs["services"] = f.pos
-	case len(groups) > 1:
-		d.problem(f.pos, "make a task for each, or write condition \"services\" { names = [ … ] }",
-			"services of one task with different datacenter, namespace, filter or cts_user_defined_meta are not supported yet")
 	default:
-		d.warn(f.pos, "services is deprecated; write condition \"services\" { names = [ … ] }")
-		t.Condition = tasks.Condition{Services: &groups[0], UseAsModuleInput: true}
+		d.oldServices(f, `condition "services"`, groups)
+		t.Condition = tasks.Condition{Services: selection(groups), UseAsModuleInput: true}
 	}
 	t.where["condition"] = f.pos
+}
+
+// oldServices warns of a list of services. Where their blocks differ no newer form
+// says the same.
+func (d *decoder) oldServices(f field, form string, groups []tasks.Services) {
+	if len(groups) > 1 {
+		d.warn(f.pos, "services is deprecated; their service blocks differ, so no other form says the same in one task: keep it, or make a task for each and write %s { … }", form)
+		return
+	}
+	d.warn(f.pos, "services is deprecated; write %s { names = [ … ] }", form)
+}
+
+// selection makes one selection of all groups.
+func selection(groups []tasks.Services) *tasks.Services {
+	s := groups[0]
+	s.Others = groups[1:]
+	if len(s.Others) == 0 {
+		s.Others = nil
+	}
+	return &s
 }
 
 // serviceGroups gives the services of a list, those with equal attributes together.

@@ -27,6 +27,9 @@ func (d *decoder) services(b labelled, path string, more map[string]setter) (s t
 	more["filter"] = func(f field) { d.filter(&s.Filter, f) }
 	more["datacenter"], more["namespace"] = d.str(&s.Datacenter), d.str(&s.Namespace)
 	more["cts_user_defined_meta"] = d.stringMap(&s.UserMeta)
+	if d.fromAPI {
+		more["others"] = func(f field) { s.Others = d.others(f, path) }
+	}
 	d.block(b.body, path, more)
 	switch {
 	case !regexpSet && !(namesSet && len(s.Names) > 0):
@@ -35,6 +38,15 @@ func (d *decoder) services(b labelled, path string, more map[string]setter) (s t
 		d.problem(b.pos, "remove one of the two", "regexp and names fields cannot both be configured")
 	}
 	return s
+}
+
+// others decodes the selections that the API shows beside one, because a file had
+// service blocks that differ.
+func (d *decoder) others(f field, path string) (out []tasks.Services) {
+	for _, e := range elements(f) {
+		out = append(out, d.services(labelled{pos: e.pos, body: e.value}, path, map[string]setter{}))
+	}
+	return out
 }
 
 // regexp decodes a regular expression. CTS passes it through a template string, so

@@ -95,6 +95,8 @@ func taskShape() shape {
 	texts := shape{kind: kindObject, item: &text}
 	place := map[string]shape{"datacenter": text, "namespace": text}
 	services := with(place, map[string]shape{"regexp": text, "names": {kind: kindList, item: &text}, "filter": text, "cts_user_defined_meta": texts})
+	others := object(services)
+	services = with(services, map[string]shape{"others": {kind: kindList, item: &others}})
 	kv := with(place, map[string]shape{"path": text, "recurse": flag})
 	nodes := map[string]shape{"regexp": text, "datacenter": text, "node_meta": texts}
 	use := map[string]shape{"use_as_module_input": flag}

@@ -24,13 +24,14 @@ var rawEqual = cmp.Comparer(func(a, b cty.Value) bool { return a.RawEquals(b) })
 
 // realTasks are task objects of every kind as a client sends them.
 var realTasks = map[string]string{
-	"names":            `{"name":"a","module":"m/m/m","condition":{"services":{"names":["web","db"]}}}`,
-	"regexp":           `{"name":"a","module":"m/m/m","condition":{"services":{"regexp":"^web","datacenter":"dc2","filter":"\"a\" in Service.Tags","cts_user_defined_meta":{"k":"v"},"use_as_module_input":false}}}`,
-	"a regexp for all": `{"name":"a","module":"m/m/m","condition":{"services":{"regexp":""}}}`,
-	"catalog-services": `{"name":"a","module":"m/m/m","condition":{"catalog_services":{"regexp":"^web","node_meta":{"rack":"a"},"use_as_module_input":false}}}`,
-	"consul-kv":        `{"name":"a","module":"m/m/m","condition":{"consul_kv":{"path":"fw/web","recurse":true}}}`,
-	"nodes":            `{"name":"a","module":"m/m/m","condition":{"nodes":{"regexp":"^edge","datacenter":"dc1","node_meta":{"rack":"a"}}}}`,
-	"schedule":         `{"name":"a","module":"m/m/m","condition":{"schedule":{"cron":"*/5 * * * *"}},"module_input":{"services":{"names":["web"]},"consul_kv":{"path":"x"},"nodes":{}}}`,
+	"names":             `{"name":"a","module":"m/m/m","condition":{"services":{"names":["web","db"]}}}`,
+	"names that differ": `{"name":"a","module":"m/m/m","condition":{"services":{"names":["web"],"others":[{"names":["web"],"datacenter":"dc2","cts_user_defined_meta":{"k":"v"}},{"names":["db"],"filter":"Service.Port == 1"}]}}}`,
+	"regexp":            `{"name":"a","module":"m/m/m","condition":{"services":{"regexp":"^web","datacenter":"dc2","filter":"\"a\" in Service.Tags","cts_user_defined_meta":{"k":"v"},"use_as_module_input":false}}}`,
+	"a regexp for all":  `{"name":"a","module":"m/m/m","condition":{"services":{"regexp":""}}}`,
+	"catalog-services":  `{"name":"a","module":"m/m/m","condition":{"catalog_services":{"regexp":"^web","node_meta":{"rack":"a"},"use_as_module_input":false}}}`,
+	"consul-kv":         `{"name":"a","module":"m/m/m","condition":{"consul_kv":{"path":"fw/web","recurse":true}}}`,
+	"nodes":             `{"name":"a","module":"m/m/m","condition":{"nodes":{"regexp":"^edge","datacenter":"dc1","node_meta":{"rack":"a"}}}}`,
+	"schedule":          `{"name":"a","module":"m/m/m","condition":{"schedule":{"cron":"*/5 * * * *"}},"module_input":{"services":{"names":["web"]},"consul_kv":{"path":"x"},"nodes":{}}}`,
 	"everything": `{"name":"a","module":"m/m/m","description":"d","version":"1.0.0","enabled":false,"providers":["fw"],` +
 		`"variables":{"zone":"\"dmz\"","n":"3","list":"[\"a\", {b = \"$${c}\"}]","off":"null"},"buffer_period":{"enabled":true,"min":"7s","max":"1m30s"},` +
 		`"condition":{"services":{"names":["web"]}},"module_input":{"consul_kv":{"path":"x"}}}`,

@@ -89,6 +89,8 @@ type Services struct {
 	Namespace  string            `json:"namespace"`
 	Filter     string            `json:"filter"`
 	UserMeta   map[string]string `json:"cts_user_defined_meta"`
+	// Others are selections beside it, of service blocks that differ; they have none.
+	Others []Services `json:"others,omitempty"`
 }
 
 // ConsulKV reads one key, or with Recurse all that begin with Path.
@@ -179,6 +181,9 @@ func newServices(s tasks.Services) Services {
 	out := Services{Names: s.Names, Datacenter: s.Datacenter, Namespace: s.Namespace, Filter: s.Filter, UserMeta: meta(s.UserMeta)}
 	if len(s.Names) == 0 {
 		out.Regexp = &s.Regexp
+	}
+	for _, other := range s.Others {
+		out.Others = append(out.Others, newServices(other))
 	}
 	return out
 }
