@@ -127,7 +127,7 @@ func (c *Client) send(ctx context.Context, method string, body any, query url.Va
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, c.explain(ctx, method, err)
 	}
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
@@ -146,6 +146,9 @@ func refusal(status int, answer []byte) error {
 	var f failure
 	if err := json.Unmarshal(answer, &f); err == nil && f.Error.Message != "" {
 		return &Error{Status: status, Message: f.Error.Message, RequestID: f.RequestID}
+	}
+	if isPlain(status, answer) {
+		return ErrPlain
 	}
 	text := strings.TrimSpace(string(answer[:min(len(answer), maxMessage)]))
 	if text == "" {

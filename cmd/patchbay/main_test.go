@@ -6,6 +6,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -44,6 +46,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			server := httptest.NewServer(&fakeAPI{dir: env.WorkDir, asked: map[string]int{}})
 			env.Defer(server.Close)
+			secure := httptest.NewUnstartedServer(server.Config.Handler)
+			secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+			secure.StartTLS()
+			env.Defer(secure.Close)
+			env.Setenv("TLS_SERVER", strings.TrimPrefix(secure.URL, "https://"))
 			env.Setenv("PATCHBAY_ADDRESS", server.URL)
 			env.Setenv("SERVER", strings.TrimPrefix(server.URL, "http://"))
 			env.Setenv("PORT", server.URL[strings.LastIndex(server.URL, ":")+1:])
