@@ -103,6 +103,7 @@ func TestDriverAndTaskKeepTheContract(t *testing.T) {
 		"required_providers": {good: driver(`required_providers { a = "1.2" }`), want: `Driver.RequiredProviders.a.Version = "1.2"`, bad: driver(`required_providers { a = { src = "x" } }`), told: "invalid keys: driver.terraform.required_providers.a.src"},
 		"default backend":    {good: block("consul", `kv_path = "k"`), want: `Driver.Backend.Attributes.path = "k/terraform"`, bad: `driver "other" {}`, told: `unsupported driver "other"`},
 		"backend by key":     {good: driver(block(`backend "consul"`, `path = "p"`)), want: `Driver.Backend.Attributes.gzip = true`, bad: driver("backend {}"), told: "backend needs a label"},
+		"a label as a key":   {good: "driver {\n terraform {\n log = true\n backend {\n local {}\n }\n }\n}", want: `Driver.Backend.Type = "local"`, bad: "driver {\n terraform = 1\n}", told: "driver needs a label"},
 		"terraform-cloud":    {good: driver(""), want: `Driver.Backend.Type = "consul"`, bad: `driver "terraform-cloud" {}`, told: `driver "terraform-cloud" is not supported yet`},
 
 		"name":                      {good: "task {\n name = \"_a-1\"\n module = \"m/m/m\"\n}", want: `Tasks[0].Name = "_a-1"`, bad: "task {\n name = \"1a\"\n module = \"m/m/m\"\n}", told: "a task name must start with a letter or underscore"},
@@ -136,11 +137,12 @@ func TestDriverAndTaskKeepTheContract(t *testing.T) {
 func TestProviderBlocksKeepTheContract(t *testing.T) {
 	provider := func(line string) string { return block(`terraform_provider "p"`, line) }
 	checkRows(t, map[string]row{
-		"one label":     {good: provider(`a = 1`), want: `Providers[0].Arguments.a = 1`, bad: `terraform_provider "a" "b" {}`, told: "terraform_provider takes exactly one label"},
-		"alias":         {good: provider(`alias = "x"`), want: `Providers[0].Alias = "x"`, bad: provider(`alias = "x"`) + "\n" + provider(`alias = "x"`), told: "duplicate provider configuration: p.x"},
-		"auto_commit":   {good: provider(`auto_commit = false`), want: `Providers[0].Name = "p"`, bad: provider(`auto_commit = true`), told: "'auto_commit' is not supported yet"},
-		"task_env":      {good: provider(`task_env { A = "{{ env \"B\" }}" }`), want: `Providers[0].Env.A = "{{ env \"B\" }}"`, bad: provider(`task_env { A = ["x"] }`), told: "A must be a string"},
-		"dynamic value": {good: provider(`a = "x{{ key \"k\" }}y"`), want: `Providers[0].Arguments.a = "x{{ key \"k\" }}y"`, bad: inTask(`description = "{{ key \"k\" }}"`), told: "dynamic configuration using template syntax is only supported for terraform_provider blocks"},
+		"one label":        {good: provider(`a = 1`), want: `Providers[0].Arguments.a = 1`, bad: `terraform_provider "a" "b" {}`, told: "terraform_provider takes exactly one label"},
+		"a label as a key": {good: "terraform_provider {\n p {\n a = 1\n }\n}", want: `Providers[0].Name = "p"`, bad: "terraform_provider {\n p {}\n a = 1\n}", told: "terraform_provider needs a label"},
+		"alias":            {good: provider(`alias = "x"`), want: `Providers[0].Alias = "x"`, bad: provider(`alias = "x"`) + "\n" + provider(`alias = "x"`), told: "duplicate provider configuration: p.x"},
+		"auto_commit":      {good: provider(`auto_commit = false`), want: `Providers[0].Name = "p"`, bad: provider(`auto_commit = true`), told: "'auto_commit' is not supported yet"},
+		"task_env":         {good: provider(`task_env { A = "{{ env \"B\" }}" }`), want: `Providers[0].Env.A = "{{ env \"B\" }}"`, bad: provider(`task_env { A = ["x"] }`), told: "A must be a string"},
+		"dynamic value":    {good: provider(`a = "x{{ key \"k\" }}y"`), want: `Providers[0].Arguments.a = "x{{ key \"k\" }}y"`, bad: inTask(`description = "{{ key \"k\" }}"`), told: "dynamic configuration using template syntax is only supported for terraform_provider blocks"},
 		"value of Vault": {good: "vault { address = \"http://v\" }\n" + provider(`a = "{{ with secret \"s\" }}{{ .Data.x }}{{ end }}"`), want: `Vault.Enabled = true`,
 			bad: provider(`b { c = ["{{ with secret \"s\" }}{{ .Data.x }}{{ end }}"] }`), told: "detected dynamic configuration using Vault: missing Vault configuration"},
 		"fake-sync": {good: `terraform_provider "fake" {}`, want: `Providers[0].Name = "fake"`, bad: `terraform_provider "fake-sync" { name = "x" }`, told: `provider "fake-sync" is not supported yet`},

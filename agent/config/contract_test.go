@@ -112,6 +112,12 @@ func TestConditionsAndInputsKeepTheContract(t *testing.T) {
 			condition("intentions", ""), "unsupported condition type: intentions"},
 		"one input for each variable": {inTask(block(`module_input "services"`, services) + "\n" + block(`module_input "consul-kv"`, kv)), `Tasks[0].ModuleInputs[1].ConsulKV.Path = "a"`,
 			inTask(block(`module_input "services"`, services) + "\n" + block(`module_input "services"`, names)), "more than one 'module_input' block for the \"services\" variable"},
+		"a condition whose label is a key": {inTask("condition {\n services {\n " + services + "\n }\n}"), `Tasks[0].Condition.Services.Names = ["a"]`,
+			inTask("condition {\n " + services + "\n}"), "condition needs a label"},
+		"a label that is a key is warned of": {inTask("condition {\n catalog-services {\n " + names + "\n }\n}"), `Warnings: condition has no label; catalog-services in it is taken for one, write condition "services"`,
+			inTask("condition {\n services {\n " + services + "\n }\n schedule {\n cron = \"@daily\"\n }\n}"), "only one 'condition' block can be configured"},
+		"inputs whose labels are keys": {inTask("module_input {\n services { names = [\"a\"] }\n consul-kv { path = \"a\" }\n}"), `Tasks[0].ModuleInputs[1].ConsulKV.Path = "a"`,
+			inTask("module_input {\n filter {}\n}"), "unsupported module_input type: filter"},
 		"an input beside its condition": {inTask(block(`condition "services"`, services) + "\n" + block(`module_input "consul-kv"`, kv)), `Tasks[0].ModuleInputs[0].ConsulKV.Path = "a"`,
 			inTask(block(`condition "consul-kv"`, kv) + "\n" + block(`module_input "consul-kv"`, kv)), "task's condition block and module_input block both monitor \"consul_kv\" variable type"},
 	} {

@@ -114,9 +114,12 @@ func (d *decoder) labels(f field, wants string) (out []labelled) {
 		return nil
 	}
 	for _, n := range list {
-		if len(n.fields) == 0 || n.style == styleBlock && !n.fields[0].label {
+		if len(n.fields) == 0 || n.style == styleBlock && !n.fields[0].label && !onlyBlocks(n) {
 			d.problem(n.pos, "write "+wants, "%s needs a label", f.name)
 			continue
+		}
+		if n.style == styleBlock && !n.fields[0].label {
+			d.warn(n.pos, "%s has no label; %s in it is taken for one, write %s", f.name, n.fields[0].name, wants)
 		}
 		for _, l := range n.fields {
 			bodies, ok := l.value.objects()
@@ -129,6 +132,15 @@ func (d *decoder) labels(f field, wants string) (out []labelled) {
 		}
 	}
 	return out
+}
+
+// onlyBlocks tells whether a block holds blocks and nothing else: in HCL 1 a label
+// is only a nested key, so condition { services { … } } has one.
+func onlyBlocks(n node) bool {
+	return !slices.ContainsFunc(n.fields, func(f field) bool {
+		_, ok := f.value.objects()
+		return !ok || f.value.kind == kindList
+	})
 }
 
 // labelPos is where a labelled block begins: at its keyword in HCL, at its label
