@@ -169,11 +169,11 @@ func (a *attempt) baseline() error {
 	if err != nil {
 		return fmt.Errorf("read baseline: %w", err)
 	}
-	members, err := templates.Baseline(content)
+	given, err := templates.Baseline(content)
 	if err != nil {
 		return fmt.Errorf("read baseline of task %s from terraform.tfvars: %w; nothing was planned: mend or move the file", a.task.Name, err)
 	}
-	a.record.Applied = &tasks.AppliedInput{Members: members, At: a.now()}
+	a.record.Applied = &tasks.AppliedInput{Members: given.Members, Sets: given.Sets, At: a.now()}
 	if err := a.store.SaveRecord(a.task.Name, a.record); err != nil {
 		return fmt.Errorf("save baseline: %w", err)
 	}

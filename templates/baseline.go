@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/big"
 	"slices"
@@ -21,44 +22,69 @@ const (
 	maxBaselineDepth = 32
 )
 
-// Baseline reads the members that a terraform.tfvars gave its module last, in the
-// order of key; it is CTS's file or one that Render made. A file without the
-// services variable gives nil, one with an empty services an empty list. Anything
-// but literal values, and members without a name, are an error: a guess would be
-// worse than no baseline.
-func Baseline(tfvars []byte) ([]catalog.Member, error) {
-	members, err := baseline(tfvars)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", fileConsulValues, err)
-	}
-	return members, nil
+// Given is what a terraform.tfvars gave its module.
+type Given struct {
+	// Members are in the order of key; nil when the file has no services variable,
+	// empty when that has no entry.
+	Members []catalog.Member
+	// Sets are the keys of the other variables that Consul fills, in the form of
+	// [tasks.Input.Sets]; never nil.
+	Sets map[string][]string
 }
 
-func baseline(tfvars []byte) ([]catalog.Member, error) {
+// Baseline reads what a terraform.tfvars gave its module last; it is CTS's file or
+// one that Render made. Anything but literal values, members without a name, and a
+// variable of Consul that is no map are an error: a guess would be worse than no
+// baseline.
+func Baseline(tfvars []byte) (Given, error) {
+	given, err := baseline(tfvars)
+	if err != nil {
+		return Given{}, fmt.Errorf("read %s: %w", fileConsulValues, err)
+	}
+	return given, nil
+}
+
+func baseline(tfvars []byte) (Given, error) {
 	if err := checkLiteral(tfvars); err != nil {
-		return nil, err
+		return Given{}, err
 	}
 	file, diags := hclsyntax.ParseConfig(tfvars, fileConsulValues, hcl.InitialPos)
 	if diags.HasErrors() {
-		return nil, brief(diags)
+		return Given{}, brief(diags)
 	}
 	body, ok := file.Body.(*hclsyntax.Body)
 	if !ok || len(body.Blocks) > 0 {
-		return nil, errors.New("it holds a block, where only variables belong")
+		return Given{}, errors.New("it holds a block, where only variables belong")
 	}
-	attribute, ok := body.Attributes[servicesVariable]
-	if !ok {
-		return nil, nil
+	out := Given{Sets: map[string][]string{}}
+	for _, name := range []string{servicesVariable, catalogVariable, kvVariable, nodesVariable} {
+		attribute, ok := body.Attributes[name]
+		if !ok {
+			continue
+		}
+		v, diags := attribute.Expr.Value(nil)
+		if diags.HasErrors() {
+			return Given{}, brief(diags)
+		}
+		if v.IsNull() || !v.Type().IsObjectType() {
+			return Given{}, fmt.Errorf("%s is no map", name)
+		}
+		if name != servicesVariable {
+			out.Sets[name] = slices.AppendSeq([]string{}, maps.Keys(v.Type().AttributeTypes()))
+			slices.Sort(out.Sets[name])
+			continue
+		}
+		var err error
+		if out.Members, err = membersOf(v); err != nil {
+			return Given{}, err
+		}
 	}
-	v, diags := attribute.Expr.Value(nil)
-	if diags.HasErrors() {
-		return nil, brief(diags)
-	}
-	if v.IsNull() || !v.Type().IsObjectType() {
-		return nil, errors.New("services is no map of objects")
-	}
-	members := make([]catalog.Member, 0, v.LengthInt())
-	for it := v.ElementIterator(); it.Next(); {
+	return out, nil
+}
+
+func membersOf(services cty.Value) ([]catalog.Member, error) {
+	members := make([]catalog.Member, 0, services.LengthInt())
+	for it := services.ElementIterator(); it.Next(); {
 		key, entry := it.Element()
 		m, err := member(key.AsString(), entry)
 		if err != nil {

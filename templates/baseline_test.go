@@ -3,6 +3,7 @@ package templates
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,14 +65,18 @@ EOT
 func TestTheBaselineIsReadFromAnExistingFile(t *testing.T) {
 	cases := map[string]struct {
 		file string
-		want []catalog.Member
+		want Given
 	}{
-		"a file of CTS": {written, []catalog.Member{
+		"a file of CTS": {written, Given{Members: []catalog.Member{
 			{Key: "api.n1.dc1", Service: "api", Node: "n1", Address: "10.0.0.1", Port: 8080},
-			{Key: "web.n2.dc1", Service: "web", Node: "n2", Address: "10.0.0.2", Port: 80}}},
-		"no services at all":     {"x = 1\n", nil},
-		"an empty file":          {"", nil},
-		"services without entry": {"services = {\n}\n", []catalog.Member{}},
+			{Key: "web.n2.dc1", Service: "web", Node: "n2", Address: "10.0.0.2", Port: 80}},
+			Sets: map[string][]string{"catalog_services": {"consul"}, "consul_kv": {"k", "n"}}}},
+		"no variable of Consul at all": {"x = 1\n", Given{Sets: map[string][]string{}}},
+		"an empty file":                {"", Given{Sets: map[string][]string{}}},
+		"services without entry":       {"services = {\n}\n", Given{Members: []catalog.Member{}, Sets: map[string][]string{}}},
+		"variables without entry": {"consul_kv = {\n}\ncatalog_services = {\n}\nnodes = {\n}\n",
+			Given{Sets: map[string][]string{"consul_kv": {}, "catalog_services": {}, "nodes": {}}}},
+		"keys of any text in their order": {"nodes = { b = {}, \"a \\\"$${x}\" = {}, B = {} }\n", Given{Sets: map[string][]string{"nodes": {"B", "a \"${x}", "b"}}}},
 	}
 	for sentence, c := range cases {
 		t.Run(sentence, func(t *testing.T) {
@@ -80,7 +85,7 @@ func TestTheBaselineIsReadFromAnExistingFile(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("members (-want +got):\n%s", diff)
+				t.Errorf("given (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -98,6 +103,10 @@ func TestABaselineThatIsNotLiteralIsAnError(t *testing.T) {
 		"a for expression":              {`services = { for a in [1] : "x" => a }` + "\n", "literal"},
 		"a list":                        {"services = []\n", "no map"},
 		"null":                          {"services = null\n", "no map"},
+		"keys that are a text":          {"consul_kv = \"k\"\n", "consul_kv is no map"},
+		"keys that are null":            {"consul_kv = null\n", "consul_kv is no map"},
+		"a list of services":            {"catalog_services = [\"web\"]\n", "catalog_services is no map"},
+		"nodes by a reference":          {"nodes = var.x\n", "literal"},
 		"an entry that is a text":       {`services = { a = "x" }` + "\n", `"a" is no object`},
 		"an entry that is null":         {"services = { a = null }\n", `"a" is no object`},
 		"an entry without name":         {"services = { a = { port = 1 } }\n", "no name"},
@@ -116,12 +125,12 @@ func TestABaselineThatIsNotLiteralIsAnError(t *testing.T) {
 	}
 	for sentence, c := range cases {
 		t.Run(sentence, func(t *testing.T) {
-			members, err := Baseline([]byte(c.file))
+			given, err := Baseline([]byte(c.file))
 			if err == nil {
-				t.Fatalf("read %v", members)
+				t.Fatalf("read %v", given)
 			}
-			if members != nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "read terraform.tfvars") {
-				t.Errorf("want nothing and an error with %q, got %v and %v", c.want, members, err)
+			if given.Members != nil || given.Sets != nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "read terraform.tfvars") {
+				t.Errorf("want nothing and an error with %q, got %v and %v", c.want, given, err)
 			}
 			if len(err.Error()) > 400 {
 				t.Errorf("error has %d bytes", len(err.Error()))
@@ -150,9 +159,15 @@ func FuzzBaseline(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, tfvars []byte) {
-		members, err := Baseline(tfvars)
-		if err != nil && members != nil {
-			t.Fatalf("members %v and error %v", members, err)
+		given, err := Baseline(tfvars)
+		members := given.Members
+		if (err != nil) != (given.Sets == nil) || err != nil && members != nil {
+			t.Fatalf("given %v and error %v", given, err)
+		}
+		for name, set := range given.Sets {
+			if !slices.IsSorted(set) || set == nil {
+				t.Fatalf("the keys of %s are not in order: %v", name, set)
+			}
 		}
 		for n, m := range members {
 			if m.Service == "" || m.Port < 0 || m.Port > 65535 || n > 0 && members[n-1].Key >= m.Key {
