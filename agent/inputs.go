@@ -17,9 +17,9 @@ import (
 type resolve func(ctx context.Context, p tasks.Provider) (tasks.Provider, error)
 
 // inputs makes what a task's root module is rendered from besides the task. It is
-// made anew for every run, so that a rotated secret reaches the next one.
-func inputs(cfg config.Config, requiredVersion string, fill resolve) makeInputs {
-	env := backendEnv(cfg)
+// made anew for every run, so that a rotated secret reaches the next one; token gives
+// Consul's as it counts then.
+func inputs(cfg config.Config, requiredVersion string, fill resolve, token func() tasks.Secret) makeInputs {
 	return func(ctx context.Context, t tasks.Task, in tasks.Input) (templates.Inputs, error) {
 		providers := providersOf(t, cfg.Providers)
 		for n, p := range providers {
@@ -29,8 +29,10 @@ func inputs(cfg config.Config, requiredVersion string, fill resolve) makeInputs 
 			}
 			providers[n] = filled
 		}
+		now := cfg
+		now.Consul.Token = token()
 		return templates.Inputs{Input: in, Providers: providers, RequiredVersion: requiredVersion,
-			RequiredProviders: cfg.Driver.RequiredProviders, Backend: cfg.Driver.Backend, Env: env}, nil
+			RequiredProviders: cfg.Driver.RequiredProviders, Backend: cfg.Driver.Backend, Env: backendEnv(now)}, nil
 	}
 }
 
@@ -70,6 +72,8 @@ func backendEnv(cfg config.Config) map[string]tasks.Secret {
 	c := cfg.Consul
 	add("CONSUL_HTTP_ADDR", c.Address)
 	add("CONSUL_HTTP_TOKEN", c.Token.Reveal())
+	// Terraform runs in another directory, from which a relative path means nothing.
+	add("CONSUL_HTTP_TOKEN_FILE", c.TokenFile)
 	if c.Auth.Enabled {
 		add("CONSUL_HTTP_AUTH", c.Auth.Username+":"+c.Auth.Password.Reveal())
 	}

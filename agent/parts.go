@@ -112,7 +112,7 @@ func (p *parts) engine(opts Options) (*engine, error) {
 
 // hirer gives the maker of workers under a configuration.
 func (p *parts) hirer(cfg config.Config) func(tasks.Task) (*worker, error) {
-	all := inputs(cfg, templates.RequiredVersion(p.binary.Version), p.resolver.Provider)
+	all := inputs(cfg, templates.RequiredVersion(p.binary.Version), p.resolver.Provider, p.consul.Token)
 	return func(t tasks.Task) (*worker, error) {
 		filters, err := compileFilters(t)
 		if err != nil {

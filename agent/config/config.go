@@ -97,8 +97,11 @@ type History struct {
 // Consul is how to reach Consul.
 type Consul struct {
 	// Address may have a scheme (http, https, unix) and a path prefix.
-	Address   string
-	Token     tasks.Secret
+	Address string
+	Token   tasks.Secret
+	// TokenFile beats Token, which is what the file held when the configuration was
+	// read; it is read anew when the token is used. "" is none.
+	TokenFile string
 	Auth      Auth
 	TLS       TLS
 	Transport Transport

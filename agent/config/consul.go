@@ -140,6 +140,6 @@ func (d *decoder) tokenFile(c *Consul) {
 		return
 	}
 	if token := strings.TrimSpace(string(data)); token != "" {
-		c.Token = tasks.NewSecret(token)
+		c.Token, c.TokenFile = tasks.NewSecret(token), path
 	}
 }

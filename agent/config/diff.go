@@ -42,13 +42,42 @@ func (s setting) sentence() string {
 	return out
 }
 
-func settings(a, b Config) (out []string) {
-	for _, s := range slices.Concat(topSettings(a, b), consulSettings(a.Consul, b.Consul), otherSettings(a, b)) {
-		if !reflect.DeepEqual(s.before, s.after) {
-			out = append(out, s.sentence())
+// Restarts names the settings that differ between the configuration that a process
+// was started with and the newest one, and of which only a restart takes over the
+// new value. It shows no value.
+func Restarts(started, newest Config) (out []string) {
+	for _, s := range differing(started, newest) {
+		if !s.live {
+			out = append(out, s.name)
 		}
 	}
 	return out
+}
+
+func settings(a, b Config) (out []string) {
+	for _, s := range differing(a, b) {
+		out = append(out, s.sentence())
+	}
+	return out
+}
+
+func differing(a, b Config) []setting {
+	all := slices.Concat(topSettings(a, b), consulSettings(a.Consul, b.Consul), otherSettings(a, b))
+	return slices.DeleteFunc(all, func(s setting) bool { return reflect.DeepEqual(s.before, s.after) })
+}
+
+// SameButToken tells whether both speak to the same Consul in the same way, so that
+// a token of the one may be sent to the other.
+func (c Consul) SameButToken(other Consul) bool {
+	c.Token, c.TokenFile = other.Token, other.TokenFile
+	return c == other
+}
+
+// BackendStays tells whether a reload leaves the backend of before in force: the
+// backend consul has its address and its token by the consul block, of which only a
+// restart takes over more than the token.
+func BackendStays(before, after Config) bool {
+	return after.Driver.Backend.Type == "consul" && !before.Consul.SameButToken(after.Consul)
 }
 
 func topSettings(a, b Config) []setting {
@@ -74,7 +103,8 @@ func topSettings(a, b Config) []setting {
 func consulSettings(a, b Consul) []setting {
 	return []setting{
 		{name: "consul.address", before: a.Address, after: b.Address}, // may hold a password
-		{name: "consul.token", before: a.Token, after: b.Token},
+		{name: "consul.token", before: a.Token, after: b.Token, live: a.SameButToken(b)},
+		{name: "CONSUL_HTTP_TOKEN_FILE", before: a.TokenFile, after: b.TokenFile, live: a.SameButToken(b)},
 		{name: "consul.auth", before: a.Auth, after: b.Auth},
 		{name: "consul.tls", before: a.TLS, after: b.TLS},
 		{name: "consul.transport", before: a.Transport, after: b.Transport},
@@ -88,14 +118,14 @@ func consulSettings(a, b Consul) []setting {
 
 func otherSettings(a, b Config) []setting {
 	return []setting{
-		{name: "vault", before: a.Vault, after: b.Vault},
+		{name: "vault", before: a.Vault, after: b.Vault, live: true},
 		{name: "driver.terraform.binary", before: a.Driver.Binary, after: b.Driver.Binary, shown: true},
 		{name: "driver.terraform.path", before: a.Driver.Path, after: b.Driver.Path, shown: true},
 		{name: "driver.terraform.version", before: a.Driver.Version, after: b.Driver.Version, shown: true},
 		{name: "driver.terraform.log", before: a.Driver.Log, after: b.Driver.Log, shown: true},
 		{name: "driver.terraform.persist_log", before: a.Driver.PersistLog, after: b.Driver.PersistLog, shown: true},
-		{name: "driver.terraform.backend", before: a.Driver.Backend.Type, after: b.Driver.Backend.Type, shown: true, live: true},
-		{name: "the attributes of driver.terraform.backend", before: true, live: true,
+		{name: "driver.terraform.backend", before: a.Driver.Backend.Type, after: b.Driver.Backend.Type, shown: true, live: !BackendStays(a, b)},
+		{name: "the attributes of driver.terraform.backend", before: true, live: !BackendStays(a, b),
 			after: a.Driver.Backend.Type != b.Driver.Backend.Type || sameValues(a.Driver.Backend.Attributes, b.Driver.Backend.Attributes)},
 		{name: "driver.terraform.required_providers", before: a.Driver.RequiredProviders, after: b.Driver.RequiredProviders, live: true},
 	}

@@ -85,7 +85,7 @@ func TestAReloadIsToldInPlainSentencesWithoutSecrets(t *testing.T) {
 		"api.token changes; restart the agent for it",
 		"consul.address changes; restart the agent for it",
 		"consul.token changes; restart the agent for it",
-		"vault changes; restart the agent for it",
+		"vault changes",
 		"driver.terraform.backend changes from consul to local",
 		"driver.terraform.required_providers changes",
 		"terraform_provider a changes: arguments, task_env",

@@ -47,7 +47,7 @@ func (c *Client) AdviseToken(ctx context.Context, wants []catalog.Want, r Regist
 	})
 	var status api.StatusError
 	switch refused := errors.As(err, &status) && status.Code == http.StatusForbidden; {
-	case refused && c.anonymous:
+	case refused && c.anonymous():
 		c.log.Warn("no consul token was configured though Consul checks rights", "next",
 			"set consul { token }; until then what Consul may hide is not believed, and what it refuses is tried again")
 		return

@@ -19,12 +19,11 @@ type Client struct {
 	log hclog.Logger
 	hub *hub
 	// seats are for long polls, lane for everything short.
-	seats *seats
-	lane  chan struct{}
-	pulse pulse
-	// anonymous: no token is configured.
-	anonymous bool
-	conns     *http.Client
+	seats  *seats
+	lane   chan struct{}
+	pulse  pulse
+	tokens *tokens
+	conns  *http.Client
 	// base is for what the library has no call for.
 	base string
 }
@@ -42,7 +41,8 @@ func New(cfg config.Consul, log hclog.Logger) (*Client, error) {
 }
 
 func newClient(cfg config.Consul, log hclog.Logger, transport http.RoundTripper) (*Client, error) {
-	conns := newHTTP(cfg, transport)
+	tokens := newTokens(cfg, log)
+	conns := newHTTP(tokens.current, transport)
 	client, err := newAPI(cfg, conns)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func newClient(cfg config.Consul, log hclog.Logger, transport http.RoundTripper)
 	long, short := split(cfg.MaxPolls)
 	return &Client{
 		api: client, log: log, hub: newHub(), seats: &seats{free: long}, lane: make(chan struct{}, short),
-		anonymous: cfg.Token.Empty(), conns: conns, base: baseURL(cfg),
+		tokens: tokens, conns: conns, base: baseURL(cfg),
 	}, nil
 }
 

@@ -131,5 +131,5 @@ func (c *Client) fate(ctx context.Context, datacenter, node string) fate {
 
 // mayHide tells whether an empty answer may come from a lack of rights.
 func (c *Client) mayHide(meta *api.QueryMeta) bool {
-	return meta.ResultsFilteredByACLs || c.anonymous && meta.DefaultACLPolicy == "deny"
+	return meta.ResultsFilteredByACLs || meta.DefaultACLPolicy == "deny" && c.anonymous()
 }

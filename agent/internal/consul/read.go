@@ -70,7 +70,7 @@ func (c *Client) read(ctx context.Context, q catalog.Query, opts *api.QueryOptio
 	}
 	view.Index, view.Answered = meta.LastIndex, time.Now()
 	// A single key is refused with 403 and never hidden.
-	denied := c.anonymous && meta.DefaultACLPolicy == "deny" && q.Kind != catalog.KVKey
+	denied := meta.DefaultACLPolicy == "deny" && c.anonymous() && q.Kind != catalog.KVKey
 	return answer{view: view, hidden: meta.ResultsFilteredByACLs, denied: denied}, nil
 }
 

@@ -33,9 +33,9 @@ var errTooLarge = errors.New("answer is larger than 256 MiB")
 const unset = "patchbay-unset"
 
 // newHTTP makes the HTTP client that carries every request.
-func newHTTP(cfg config.Consul, transport http.RoundTripper) *http.Client {
+func newHTTP(token func() tasks.Secret, transport http.RoundTripper) *http.Client {
 	return &http.Client{
-		Transport: guard{next: transport, token: cfg.Token},
+		Transport: guard{next: transport, token: token},
 		// A redirect would carry the token to another host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -108,15 +108,15 @@ type codeKey struct{}
 // nowhere else, undoes what the environment may have added and bounds the answer.
 type guard struct {
 	next  http.RoundTripper
-	token tasks.Secret
+	token func() tasks.Secret
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Del("X-Consul-Token")
-	if !g.token.Empty() {
-		req.Header.Set("X-Consul-Token", g.token.Reveal())
+	if token := g.token(); !token.Empty() {
+		req.Header.Set("X-Consul-Token", token.Reveal())
 	}
 	query := req.URL.Query()
 	for _, name := range []string{"ns", "partition"} {
