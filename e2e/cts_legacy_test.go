@@ -55,13 +55,11 @@ func TestUnderTheOldNameTheProgramAnswersAsItsUsersKnowIt(t *testing.T) {
 		"a file that is not there":    {[]string{"start", "-config-file=none.hcl"}, 15, []string{"none.hcl"}},
 		"a directory without files":   {[]string{"start", "-config-dir=empty"}, 15, []string{"no configuration files found"}},
 		"a task that is not there":    {[]string{"start", "-config-file=good.hcl", "-inspect-task=nobody"}, 15, []string{"task not found: nobody"}},
-		"a Consul that is not there":  {[]string{"start", "-config-file=good.hcl", "-once"}, 15, []string{"connection refused"}},
 		"the form without a command":  {[]string{"-config-file=bad.hcl"}, 15, []string{"Usage of consul-terraform-sync without a subcommand is deprecated"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := &world{t: t, dir: t.TempDir()}
-			w.program = rig.Program{Binary: os.Getenv(binaryVariable), Dir: filepath.Join(w.dir, "patchbay")}
+			w := emptyWorld(t)
 			w.must(os.MkdirAll(filepath.Join(w.program.Dir, "empty"), 0o755))
 			w.legacy()
 			w.file("bad.hcl", "tusk {}\n")

@@ -1,10 +1,13 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"patchbay/e2e/internal/rig"
@@ -23,9 +26,20 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+		// Most of a test is waiting: for a buffer, for a slow apply, for Consul.
+		flag.Parse()
+		if n := flag.Lookup("test.parallel").Value; n.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+			if err := n.Set(strconv.Itoa(atOnce * runtime.GOMAXPROCS(0))); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+		}
 		return m.Run()
 	}())
 }
+
+// atOnce is how many tests run at once per CPU when no -parallel is given.
+const atOnce = 3
 
 // binaryVariable carries the path of the built binary to the tests.
 const binaryVariable = "PATCHBAY_E2E_BINARY"

@@ -19,10 +19,14 @@ import (
 // limit bounds every wait: far more than anything takes on a busy machine.
 const limit = 90 * time.Second
 
+// pause is between two signals of an impatient person.
+const pause = time.Second
+
 // world is what one test runs in: servers, instances and the daemon.
 type world struct {
 	t        *testing.T
 	dir      string
+	id       string // of the daemon in Consul
 	consul   *rig.Consul
 	nginx    *rig.NGINX
 	program  rig.Program
@@ -33,10 +37,9 @@ type world struct {
 // newWorld starts Consul, and NGINX when there are sites.
 func newWorld(t *testing.T, sites ...rig.Site) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), backends: map[string]*rig.Backend{}}
+	w := emptyWorld(t)
+	w.backends = map[string]*rig.Backend{}
 	t.Cleanup(w.saveLogs)
-	w.program = rig.Program{Binary: os.Getenv(binaryVariable), Dir: filepath.Join(w.dir, "patchbay")}
-	w.must(os.MkdirAll(w.program.Dir, 0o755))
 	var err error
 	w.consul, err = rig.NewConsul(w.t.Context(), filepath.Join(w.dir, "consul"), false)
 	w.must(err)
@@ -47,6 +50,25 @@ func newWorld(t *testing.T, sites ...rig.Site) *world {
 		t.Cleanup(func() { w.check(w.nginx.Quit()) })
 	}
 	return w
+}
+
+// emptyWorld is one without servers.
+func emptyWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), id: "patchbay-under-test"}
+	w.program = rig.Program{Binary: os.Getenv(binaryVariable), Dir: filepath.Join(w.dir, "patchbay")}
+	w.must(os.MkdirAll(w.program.Dir, 0o755))
+	return w
+}
+
+// beside is a world of a part of the test with a daemon of its own and the same
+// Consul: much cheaper than another one.
+func (w *world) beside(t *testing.T, id string) *world {
+	t.Helper()
+	b := emptyWorld(t)
+	b.id, b.consul, b.backends = id, w.consul, w.backends
+	t.Cleanup(b.saveLogs)
+	return b
 }
 
 func (w *world) must(err error) {
@@ -129,7 +151,7 @@ const local = "backend \"local\" {}"
 func (w *world) config(backend string, blocks ...string) string {
 	return fmt.Sprintf(`port      = 0
 log_level = "DEBUG"
-id        = "patchbay-under-test"
+id        = %q
 
 buffer_period {
   min = "200ms"
@@ -144,7 +166,7 @@ driver "terraform" {
   %s
 }
 
-%s`, rig.HCLString(w.consul.Addr), backend, strings.Join(blocks, "\n"))
+%s`, w.id, rig.HCLString(w.consul.Addr), backend, strings.Join(blocks, "\n"))
 }
 
 // nginxTask is a task that writes a service's instances to a file of NGINX.
