@@ -121,7 +121,7 @@ func examples() map[string]example {
 		Providers: []tasks.Provider{
 			{Name: "plain", Arguments: tasks.NewSecretValue(object("zone", blocks(object("id", 1)), "features", blocks(cty.EmptyObjectVal), "login", blocks(object("user", hostile, "roles", cty.TupleVal([]cty.Value{cty.StringVal("r")})))))},
 			{Name: "schema", Arguments: tasks.NewSecretValue(object("host", "h", "zone", blocks(object("id", 1), object("id", 2)), "headers", object("X-A", hostile, "${x}", "y"),
-				"labels", object("a", hostile), "default_tags", blocks(object("tags", object("team", "net"))),
+				"labels", object("a", hostile), "single", cty.ListVal([]cty.Value{object("user", hostile)}), "default_tags", blocks(object("tags", object("team", "net"))),
 				"rules", blocks(object("on", blocks(object("if", 1))), object("on", blocks(object("if", 2), object("if", 3))))))},
 		},
 	}}

@@ -73,20 +73,31 @@ func argumentsOf(p tasks.Provider) (map[string]cty.Value, error) {
 // block, without objects in it, is a block, as it is for CTS.
 func isPlain(v cty.Value) bool {
 	if !isBlockList(v) {
-		return !isObject(v)
+		return !isObject(v) && !isObjectList(v)
 	}
 	for _, inner := range v.Index(cty.Zero).AsValueMap() {
-		if isObject(inner) || isBlockList(inner) {
+		if isObject(inner) || isBlockList(inner) || isObjectList(inner) {
 			return false
 		}
 	}
 	return v.LengthInt() == 1
 }
 
+// isObjectList tells whether v was written as a list with one object.
+func isObjectList(v cty.Value) bool {
+	return v.Type().IsListType() && !v.IsNull() && v.LengthInt() > 0 && isObject(v.Index(cty.Zero))
+}
+
 // single makes a block that stands alone an object, at every depth, as modules
-// and files of CTS have it: var.fw.login.user.
+// and files of CTS have it: var.fw.login.user. A list of one stays a list.
 func single(v cty.Value) cty.Value {
 	switch {
+	case isObjectList(v):
+		list := v.AsValueSlice()
+		for n := range list {
+			list[n] = single(list[n])
+		}
+		return cty.TupleVal(list)
 	case isBlockList(v) && v.LengthInt() == 1:
 		return single(v.Index(cty.Zero))
 	case isBlockList(v):

@@ -53,22 +53,30 @@ func (d *decoder) provider(b labelled) tasks.Provider {
 			arguments = append(arguments, f)
 		}
 	}
-	// A block is a tuple of one. In JSON an object here counts as a block, as in
-	// CTS; deeper ones are values.
-	p.Arguments = tasks.NewSecretValue(cty.ObjectVal(gather(arguments, d.report, func(f field) (cty.Value, bool) {
-		return nestedValue(f.value, d.report), f.value.kind == kindObject && f.value.style != styleValue
-	})))
+	p.Arguments = tasks.NewSecretValue(nestedValue(node{kind: kindObject, fields: arguments}, d.report))
 	return p
 }
 
-// nestedValue is value, except that a block inside a block is a tuple too.
+// nestedValue is value, except that it tells how an object was written: what can
+// only be a block is a tuple of one, and a list with one object a list. An object
+// of JSON, which may be either, is an object, as one with = is.
 func nestedValue(n node, r *report) cty.Value {
-	if n.kind != kindObject {
+	switch {
+	case n.kind == kindObject:
+		return cty.ObjectVal(gather(n.fields, r, func(f field) (cty.Value, bool) {
+			return nestedValue(f.value, r), f.value.kind == kindObject && f.value.style == styleBlock
+		}))
+	case n.kind != kindList || len(n.list) == 0:
 		return n.value(r)
 	}
-	return cty.ObjectVal(gather(n.fields, r, func(f field) (cty.Value, bool) {
-		return nestedValue(f.value, r), f.value.kind == kindObject && f.value.style == styleBlock
-	}))
+	items := make([]cty.Value, len(n.list))
+	for i, item := range n.list {
+		items[i] = nestedValue(item, r)
+	}
+	if len(items) == 1 && n.list[0].kind == kindObject {
+		return cty.ListVal(items)
+	}
+	return cty.TupleVal(items)
 }
 
 func (d *decoder) alias(dst *string, f field) {
