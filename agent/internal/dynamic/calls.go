@@ -36,6 +36,7 @@ type Pair struct {
 // again: name and password of one secret, in two arguments, belong together.
 type reading struct {
 	*Resolver
+	vault   *vault
 	secrets map[string]*api.Secret
 	keys    map[Key]*Pair
 }

@@ -149,7 +149,7 @@ type clock struct {
 	now time.Time
 }
 
-func (c *clock) set(r *Resolver) { c.now = time.Now(); r.vault.now = c.read }
+func (c *clock) set(r *Resolver) { c.now = time.Now(); r.vault.Load().now = c.read }
 
 func (c *clock) read() time.Time {
 	c.mu.Lock()

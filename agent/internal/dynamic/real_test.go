@@ -155,7 +155,7 @@ func (v *realVault) rotated(t *testing.T) {
 	o := (&values{}).options(v.config(v.token("1h", nil)))
 	o.Log = seen.logger()
 	r := New(o)
-	defer r.vault.hangUp()
+	defer r.vault.Load().hangUp()
 	for _, pw := range []string{"one", "two", "three"} {
 		v.rotate(pw)
 		if got := mustResolve(t, r, `admin:`+realSecret); got != "admin:"+pw {
@@ -177,7 +177,7 @@ func (v *realVault) rotated(t *testing.T) {
 
 func (v *realVault) asked(t *testing.T) {
 	r := New((&values{}).options(v.config(v.token("1h", nil))))
-	defer r.vault.hangUp()
+	defer r.vault.Load().hangUp()
 	for text, want := range map[string]string{
 		`{{ with secret "secret/data/net/lb" }}{{ .Data.data.pw }}{{ end }}`: "one",
 		`{{ with secret "old/lb" }}{{ .Data.pw }}{{ end }}`:                  "from version 1",
@@ -199,7 +199,7 @@ func (v *realVault) leased(t *testing.T) {
 	v.write("pki/root/generate/internal", body{"common_name": "test", "ttl": "24h", "key_type": "ec", "key_bits": 256})
 	v.write("pki/roles/lb", body{"allow_any_name": true, "generate_lease": true, "ttl": "1h", "key_type": "ec", "key_bits": 256})
 	r, c := New((&values{}).options(v.config(v.token("1h", nil)))), &clock{}
-	defer r.vault.hangUp()
+	defer r.vault.Load().hangUp()
 	c.set(r)
 	serial := `{{ with secret "pki/issue/lb" "common_name=lb.test" }}{{ .Data.serial_number }}{{ end }}`
 	first := mustResolve(t, r, serial)
@@ -231,7 +231,7 @@ func (v *realVault) consulToken(t *testing.T) {
 		return err == nil
 	})
 	r, c := New((&values{}).options(v.config(v.token("1h", nil)))), &clock{}
-	defer r.vault.hangUp()
+	defer r.vault.Load().hangUp()
 	c.set(r)
 	token := `{{ with secret "consul/creds/lb" }}{{ .Data.token }}{{ end }}`
 	first := mustResolve(t, r, token)
@@ -260,7 +260,7 @@ func (v *realVault) renewed(t *testing.T) {
 	running(t, r)
 	mustResolve(t, r, realSecret)
 	other := New((&values{}).options(v.config(left)))
-	defer other.vault.hangUp()
+	defer other.vault.Load().hangUp()
 	eventually(t, "the end of a token that nobody renews", func() bool {
 		_, err := resolve(t, other, realSecret)
 		return err != nil && denied(err)
@@ -295,14 +295,14 @@ func (v *realVault) unwrapped(t *testing.T) {
 	cfg := v.config(wrapping)
 	cfg.UnwrapToken = true
 	r := New((&values{}).options(cfg))
-	defer r.vault.hangUp()
+	defer r.vault.Load().hangUp()
 	for range 2 {
 		if got := mustResolve(t, r, realSecret); got != "one" {
 			t.Errorf("got %q", got)
 		}
 	}
 	again := New((&values{}).options(cfg))
-	defer again.vault.hangUp()
+	defer again.vault.Load().hangUp()
 	_, err := resolve(t, again, realSecret)
 	says(t, err, []string{"unwrap token: a wrapping token is good once"}, wrapping)
 }
@@ -311,14 +311,14 @@ func (v *realVault) noLogin(t *testing.T) {
 	cfg := v.config(v.wrap("sys/wrapping/wrap", body{"a": "b"}))
 	cfg.UnwrapToken = true
 	r := New((&values{}).options(cfg))
-	defer r.vault.hangUp()
+	defer r.vault.Load().hangUp()
 	_, err := resolve(t, r, realSecret)
 	says(t, err, []string{"holds no token"})
 }
 
 func (v *realVault) sealed(t *testing.T) {
 	r := New((&values{}).options(v.config(v.token("1h", nil))))
-	defer r.vault.hangUp()
+	defer r.vault.Load().hangUp()
 	mustResolve(t, r, realSecret)
 	v.write("sys/seal", nil)
 	_, err := resolve(t, r, realSecret)

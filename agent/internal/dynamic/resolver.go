@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -44,23 +45,40 @@ type Options struct {
 type Resolver struct {
 	getenv func(string) string
 	kv     func(context.Context, Key) (string, bool, error)
-	vault  *vault
+	// vault is replaced as a whole when its configuration changes.
+	vault atomic.Pointer[vault]
+	log   hclog.Logger
 }
 
 // New makes a resolver; nothing is read before a template asks for it.
 func New(o Options) *Resolver {
-	return &Resolver{getenv: o.Getenv, kv: o.KV, vault: newVault(o.Vault, o.Log)}
+	r := &Resolver{getenv: o.Getenv, kv: o.KV, log: o.Log}
+	r.vault.Store(newVault(o.Vault, o.Log))
+	return r
+}
+
+// UseVault reads secrets by another configuration from the next block on; equal to
+// the present one it changes nothing. It must not be called twice at once.
+func (r *Resolver) UseVault(cfg config.Vault) {
+	if r.vault.Load().cfg != cfg {
+		close(r.vault.Swap(newVault(cfg, r.log)).replaced)
+	}
 }
 
 // Run renews Vault's token, from its first use until ctx ends; it returns nil then.
 // It must run once at most. Without it everything but that renewal works.
-func (r *Resolver) Run(ctx context.Context) error { return r.vault.run(ctx) }
+func (r *Resolver) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		r.vault.Load().run(ctx)
+	}
+	return nil
+}
 
 // Provider gives p with every template in its arguments and environment filled in.
 // Each template may take 5 s. An error names the block, the argument and the call
 // that failed; it wraps [ErrNoVault] or the error of ctx where these are the cause.
 func (r *Resolver) Provider(ctx context.Context, p tasks.Provider) (tasks.Provider, error) {
-	read := &reading{Resolver: r, secrets: map[string]*api.Secret{}, keys: map[Key]*Pair{}}
+	read := &reading{Resolver: r, vault: r.vault.Load(), secrets: map[string]*api.Secret{}, keys: map[Key]*Pair{}}
 	fill := func(text string) (string, error) {
 		if !isTemplate(text) {
 			return text, nil

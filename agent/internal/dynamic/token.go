@@ -15,8 +15,9 @@ const renewRetry, shortest = 10 * time.Second, time.Second
 
 var errNotRenewed = errors.New("vault gave no token back")
 
-// run renews the token from its first use on.
-func (v *vault) run(ctx context.Context) error {
+// run renews the token from its first use on, until ctx ends or another vault takes
+// over.
+func (v *vault) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	timer.Stop()
 	defer timer.Stop()
@@ -25,7 +26,10 @@ func (v *vault) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			v.hangUp()
-			return nil
+			return
+		case <-v.replaced:
+			v.hangUp()
+			return
 		case <-v.changed:
 			k = keeper{vault: v}
 		case <-timer.C:

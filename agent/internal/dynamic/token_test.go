@@ -106,7 +106,7 @@ func TestATokenThatCannotBeRenewedIsLeftAlone(t *testing.T) {
 			tc.change(f, &cfg)
 			r, seen := logged(f, cfg)
 			mustResolve(t, r, anySecret)
-			if next := (&keeper{vault: r.vault}).renew(t.Context()); next != 0 && next != renewRetry {
+			if next := (&keeper{vault: r.vault.Load()}).renew(t.Context()); next != 0 && next != renewRetry {
 				t.Errorf("renewed again after %s", next)
 			}
 			if n := f.count("PUT auth/token/renew-self"); n != 0 {
@@ -163,7 +163,7 @@ func TestARenewalThatFailsIsTriedAgain(t *testing.T) {
 	c := &clock{}
 	c.set(r)
 	mustResolve(t, r, anySecret)
-	k := &keeper{vault: r.vault}
+	k := &keeper{vault: r.vault.Load()}
 	if next := k.renew(t.Context()); next.Seconds() != 5 {
 		t.Errorf("tried again after %s, want a sixth of the 30s that are left", next)
 	}

@@ -32,6 +32,8 @@ type vault struct {
 	given string
 	// changed tells run of a new token.
 	changed chan struct{}
+	// replaced is closed when another one takes over.
+	replaced chan struct{}
 
 	mu     sync.Mutex
 	leases map[string]*lease
@@ -39,7 +41,7 @@ type vault struct {
 }
 
 func newVault(cfg config.Vault, log hclog.Logger) *vault {
-	return &vault{cfg: cfg, log: log, now: time.Now, session: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+	return &vault{cfg: cfg, log: log, now: time.Now, session: make(chan struct{}, 1), changed: make(chan struct{}, 1), replaced: make(chan struct{}),
 		leases: map[string]*lease{}, mounts: map[string]mount{}}
 }
 

@@ -144,10 +144,10 @@ func TestAnEngineThatWasReplacedIsFoundAgain(t *testing.T) {
 	r := f.resolver(f.config())
 	_, err := resolve(t, r, `{{ with secret "kv/a" }}{{ .Data.data.pw }}{{ end }}`)
 	says(t, err, []string{"no such secret"})
-	if len(r.vault.mounts) != 0 {
-		t.Errorf("the mount is still remembered: %v", r.vault.mounts)
+	if len(r.vault.Load().mounts) != 0 {
+		t.Errorf("the mount is still remembered: %v", r.vault.Load().mounts)
 	}
-	r.vault.mounts["kv/a"] = mount{path: "kv"} // as before an upgrade to version 2
+	r.vault.Load().mounts["kv/a"] = mount{path: "kv"} // as before an upgrade to version 2
 	f.on("GET kv/a", func(body) (int, body) {
 		return 404, body{"warnings": []string{"Invalid path for a versioned K/V secrets engine."}}
 	})
