@@ -68,7 +68,9 @@ func (p Program) Start(ctx context.Context, config string) (*Patchbay, error) {
 	if p.TLS != nil {
 		scheme = "https://"
 	}
-	return &Patchbay{Process: process, API: scheme + strings.Trim(address, `"`), tls: p.TLS}, nil
+	// It may listen on all interfaces; it is asked on loopback.
+	address = strings.NewReplacer(`"`, "", "[::]", "127.0.0.1", "0.0.0.0", "127.0.0.1").Replace(address)
+	return &Patchbay{Process: process, API: scheme + address, tls: p.TLS}, nil
 }
 
 // Run is the record of a run, as the API shows it.

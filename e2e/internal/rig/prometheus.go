@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,14 +18,14 @@ import (
 // prometheusStart bounds the time until Prometheus answers a query.
 const prometheusStart = 60 * time.Second
 
-// Target is what Prometheus scrapes every second.
-type Target struct {
-	// Job is the label of its samples; targets of one job have one path.
-	Job string
-	// Addr is host:port.
-	Addr string
+// Job is what Prometheus scrapes every second.
+type Job struct {
+	// Name is the label job of the samples; no two jobs have the same.
+	Name string
 	// Path is /metrics when empty; Envoy's is /stats/prometheus.
 	Path string
+	// Addrs are host:port each.
+	Addrs []string
 }
 
 // Prometheus is a real one on loopback. [Process.Stop] ends it.
@@ -36,9 +37,9 @@ type Prometheus struct {
 }
 
 // StartPrometheus starts Prometheus in a directory of its own and waits until it
-// answers a query; the first samples of the targets come after that. The log is
+// answers a query; the first samples of the jobs come after that. The log is
 // prometheus.log in the directory.
-func StartPrometheus(ctx context.Context, dir string, targets ...Target) (*Prometheus, error) {
+func StartPrometheus(ctx context.Context, dir string, jobs ...Job) (*Prometheus, error) {
 	binary, err := Tool("prometheus")
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func StartPrometheus(ctx context.Context, dir string, targets ...Target) (*Prome
 		return nil, err
 	}
 	config := filepath.Join(dir, "prometheus.yml")
-	if err := writeScrapes(config, targets); err != nil {
+	if err := writeJobs(config, jobs); err != nil {
 		return nil, err
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", ports[0])
@@ -72,32 +73,18 @@ func StartPrometheus(ctx context.Context, dir string, targets ...Target) (*Prome
 	return p, nil
 }
 
-// writeScrapes writes the configuration, as JSON, which is YAML too.
-func writeScrapes(file string, targets []Target) error {
-	type group struct {
-		Targets []string `json:"targets"`
-	}
-	type scrape struct {
-		Job    string  `json:"job_name"`
-		Path   string  `json:"metrics_path,omitempty"`
-		Groups []group `json:"static_configs"`
-	}
-	jobs, at := []scrape{}, map[string]int{}
-	for _, t := range targets {
-		i, ok := at[t.Job]
-		if !ok {
-			i = len(jobs)
-			at[t.Job] = i
-			jobs = append(jobs, scrape{Job: t.Job, Path: t.Path})
-		}
-		if jobs[i].Path != t.Path {
-			return fmt.Errorf("write Prometheus configuration: job %s has two paths", t.Job)
-		}
-		jobs[i].Groups = append(jobs[i].Groups, group{[]string{t.Addr}})
+// writeJobs writes the configuration, as JSON, which is YAML too.
+func writeJobs(file string, jobs []Job) error {
+	scrapes := []map[string]any{}
+	for _, j := range jobs {
+		scrapes = append(scrapes, map[string]any{
+			"job_name": j.Name, "metrics_path": cmp.Or(j.Path, "/metrics"),
+			"static_configs": []map[string]any{{"targets": j.Addrs}},
+		})
 	}
 	b, err := json.Marshal(map[string]any{
 		"global":         map[string]string{"scrape_interval": "1s", "scrape_timeout": "1s"},
-		"scrape_configs": jobs,
+		"scrape_configs": scrapes,
 	})
 	if err != nil {
 		return fmt.Errorf("write Prometheus configuration: %w", err)
