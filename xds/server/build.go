@@ -1,0 +1,171 @@
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"time"
+
+	"patchbay/xds"
+
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+)
+
+// delta builds what a stream of differences is sent now.
+func (c *client) delta(t xds.Type) *discovery.DeltaDiscoveryResponse {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := &c.kinds[t]
+	out := &discovery.DeltaDiscoveryResponse{TypeUrl: t.URL()}
+	f := &flight{since: k.since, nonce: out.GetNonce}
+	for _, s := range c.take(t) {
+		r := s.entry.current.Load()
+		switch {
+		case r == nil:
+			if s.sent != nil || s.missing {
+				out.RemovedResources = append(out.RemovedResources, s.entry.key.Name)
+				f.subs = append(f.subs, s)
+			}
+			c.lost(s)
+			continue
+		case !s.again && (r == s.rejected || s.sent != nil && s.sent.Version == r.Version):
+			continue
+		}
+		c.send(f, s, r)
+		out.Resources = append(out.Resources, &discovery.Resource{Name: r.Name, Version: r.Version, Resource: r.Body})
+	}
+	f.version = version(out.GetResources())
+	out.SystemVersionInfo = f.version
+	k.fly(f)
+	return out
+}
+
+// take empties the list of what is dirty, but for clusters that are gone and that a
+// route may still use.
+func (c *client) take(t xds.Type) []*sub {
+	k := &c.kinds[t]
+	var list, stay []*sub
+	for _, s := range k.dirty {
+		switch {
+		case s.gone:
+		case c.inUse(s):
+			stay = append(stay, s)
+		default:
+			s.dirty = false
+			list = append(list, s)
+		}
+	}
+	k.dirty = stay
+	return list
+}
+
+// send notes that r goes to the client, and what follows from that.
+func (c *client) send(f *flight, s *sub, r *xds.Resource) {
+	s.sent, s.again, s.missing = r, false, false
+	f.subs = append(f.subs, s)
+	name := s.entry.key.Name
+	switch {
+	case r.Type == xds.Endpoints && c.owed[name]:
+		f.owed = append(f.owed, name)
+	case r.Type == xds.Cluster && r.Waits != "":
+		// Envoy keeps a cluster that was added or changed waiting until its
+		// endpoints come anew, even if they are the same.
+		c.owed[r.Waits] = true
+		if e := c.kinds[xds.Endpoints].subs[r.Waits]; e != nil {
+			e.again = true
+			c.mark(e)
+		}
+	}
+}
+
+// lost notes that a resource is not there and that the client knows.
+func (c *client) lost(s *sub) {
+	s.sent, s.acked, s.rejected, s.missing, s.again = nil, nil, nil, false, false
+	if s.entry.key.Type == xds.Endpoints {
+		delete(c.owed, s.entry.key.Name)
+	}
+}
+
+func (k *kind) fly(f *flight) {
+	k.queued, k.answer = false, false
+	k.flight = f
+	k.told.responses++
+	k.told.at = time.Now()
+	if f.since.IsZero() {
+		f.since = k.told.at
+	}
+	k.since = time.Time{}
+}
+
+// world builds what a stream of whole states is sent now.
+func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := &c.kinds[t]
+	out := &discovery.DiscoveryResponse{TypeUrl: t.URL()}
+	f := &flight{since: k.since, nonce: out.GetNonce}
+	list := c.take(t)
+	for _, s := range list {
+		if s.entry.current.Load() == nil {
+			c.lost(s)
+		}
+	}
+	if t == xds.Cluster || t == xds.Listener {
+		list = k.sorted()
+	}
+	var versions strings.Builder
+	for _, s := range list {
+		r := s.offer()
+		if r == nil {
+			continue
+		}
+		if s.sent != r || s.again {
+			c.send(f, s, r)
+		}
+		out.Resources = append(out.Resources, r.Body)
+		versions.WriteString(r.Name + "\x00" + r.Version + "\x00")
+	}
+	f.version = digest(versions.String())
+	out.VersionInfo = f.version
+	k.fly(f)
+	return out
+}
+
+// offer is what the client should have: the newest, or the last that it accepted
+// when it refused that or when the newest is gone but still in use.
+func (s *sub) offer() *xds.Resource {
+	r := s.entry.current.Load()
+	switch {
+	case r == nil && s.dirty:
+		return s.sent
+	case r != nil && r == s.rejected:
+		return s.acked
+	}
+	return r
+}
+
+func (k *kind) sorted() []*sub {
+	out := make([]*sub, 0, len(k.subs))
+	for _, s := range k.subs {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b *sub) int { return strings.Compare(a.entry.key.Name, b.entry.key.Name) })
+	return out
+}
+
+func version(list []*discovery.Resource) string {
+	if len(list) == 1 {
+		return list[0].GetVersion()
+	}
+	var all strings.Builder
+	for _, r := range list {
+		all.WriteString(r.GetName() + "\x00" + r.GetVersion() + "\x00")
+	}
+	return digest(all.String())
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}

@@ -1,0 +1,186 @@
+package server
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"patchbay/xds"
+)
+
+// Shared is the scope of endpoints: they are the same for everybody, while who may
+// read them follows from the clusters of a client's role.
+const Shared = ""
+
+// Key names a resource within a scope.
+type Key struct {
+	Type xds.Type
+	Name string
+}
+
+// Change is what becomes of one scope. A scope is a role, such as all sidecars of a
+// service, or [Shared].
+type Change struct {
+	Scope   string
+	Upserts []*xds.Resource
+	Removed []Key
+}
+
+// Store holds what is served and who reads it.
+type Store struct {
+	mu     sync.Mutex // taken before a client's own lock
+	scopes map[string]*scope
+}
+
+// scope is guarded by the store's lock.
+type scope struct {
+	entries map[Key]*entry
+	clients map[*client]struct{}
+	// waits counts the clusters that need endpoints of a name.
+	waits map[string]int
+	known bool // something was published, even if nothing is left
+}
+
+// entry is one resource and who subscribed to it.
+type entry struct {
+	key Key
+	// current is nil while the resource does not exist.
+	current atomic.Pointer[xds.Resource]
+	// subs is guarded by the store's lock.
+	subs map[*client]*sub
+}
+
+// NewStore returns an empty store.
+func NewStore() *Store { return &Store{scopes: map[string]*scope{}} }
+
+func (s *Store) scope(name string) *scope {
+	sc := s.scopes[name]
+	if sc == nil {
+		sc = &scope{entries: map[Key]*entry{}, clients: map[*client]struct{}{}, waits: map[string]int{}}
+		s.scopes[name] = sc
+	}
+	return sc
+}
+
+// Has tells whether something was published for the scope.
+func (s *Store) Has(scope string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sc := s.scopes[scope]
+	return sc != nil && sc.known
+}
+
+// Publish takes over changes, all at once: a client sees none of them or all, in
+// the order of use. Resources whose version is the one served already, cost
+// nothing.
+func (s *Store) Publish(changes ...Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	touched := map[*client][]*sub{}
+	for _, c := range changes {
+		sc := s.scope(c.Scope)
+		sc.known = true
+		for _, r := range c.Upserts {
+			sc.put(Key{r.Type, r.Name}, r, touched)
+		}
+		for _, k := range c.Removed {
+			if sc.entries[k] != nil {
+				sc.put(k, nil, touched)
+			}
+		}
+	}
+	for c, subs := range touched {
+		c.changed(subs)
+	}
+}
+
+// put sets an entry's resource and adds its readers to touched.
+func (sc *scope) put(k Key, r *xds.Resource, touched map[*client][]*sub) {
+	e := sc.entry(k)
+	before := e.current.Load()
+	if r == before || r != nil && before != nil && r.Version == before.Version {
+		return
+	}
+	e.current.Store(r)
+	sc.count(before, -1)
+	sc.count(r, +1)
+	if before == nil {
+		for c := range sc.clients {
+			if c.takesAll(k.Type) && e.subs[c] == nil {
+				e.subscribe(c)
+			}
+		}
+	}
+	for c, sub := range e.subs {
+		touched[c] = append(touched[c], sub)
+	}
+	sc.drop(e)
+}
+
+func (sc *scope) count(r *xds.Resource, by int) {
+	if r == nil || r.Waits == "" {
+		return
+	}
+	if sc.waits[r.Waits] += by; sc.waits[r.Waits] == 0 {
+		delete(sc.waits, r.Waits)
+	}
+}
+
+func (sc *scope) entry(k Key) *entry {
+	e := sc.entries[k]
+	if e == nil {
+		e = &entry{key: k, subs: map[*client]*sub{}}
+		sc.entries[k] = e
+	}
+	return e
+}
+
+// drop forgets an entry that neither exists nor is asked for.
+func (sc *scope) drop(e *entry) {
+	if e.current.Load() == nil && len(e.subs) == 0 {
+		delete(sc.entries, e.key)
+	}
+}
+
+func (e *entry) subscribe(c *client) *sub {
+	if known := e.subs[c]; known != nil {
+		return known
+	}
+	added := &sub{entry: e}
+	e.subs[c] = added
+	return added
+}
+
+// find gives the scope in which a role's name of a type lives.
+func (s *Store) find(role string, k Key) *scope {
+	sc := s.scope(role)
+	if k.Type == xds.Endpoints && sc.waits[k.Name] > 0 {
+		return s.scope(Shared)
+	}
+	return sc
+}
+
+// join adds a client to the readers of its role.
+func (s *Store) join(role string, c *client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.scope(role).clients[c] = struct{}{}
+}
+
+// part takes a client and all of its subscriptions away.
+func (s *Store) part(role string, c *client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.scope(role).clients, c)
+	for _, sub := range c.all() {
+		s.release(role, c, sub)
+	}
+}
+
+func (s *Store) release(role string, c *client, gone *sub) {
+	delete(gone.entry.subs, c)
+	for _, name := range []string{role, Shared} {
+		if sc := s.scopes[name]; sc != nil && sc.entries[gone.entry.key] == gone.entry {
+			sc.drop(gone.entry)
+		}
+	}
+}
