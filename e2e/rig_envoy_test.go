@@ -48,12 +48,25 @@ func endWith(t *testing.T, p *rig.Process) {
 			}
 		}
 		if t.Failed() {
-			// Envoy lists its extensions in lines without end.
-			lines := regexp.MustCompile(`(?m)^(.{400}).*$`).ReplaceAllString(p.Output(), "$1...")
-			end := strings.Split(lines, "\n")
-			t.Logf("the end of %s's log, %s:\n%s", p.Name, p.Log, strings.Join(end[max(0, len(end)-40):], "\n"))
+			keepLog(t, p)
 		}
 	})
+}
+
+// keepLog shows the end of a log and keeps the whole of it below .tools/e2e-logs.
+func keepLog(t *testing.T, p *rig.Process) {
+	root, err := rig.Root()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	to := filepath.Join(root, ".tools", "e2e-logs", strings.ReplaceAll(t.Name(), "/", "_"), filepath.Base(p.Log))
+	if err := copyFile(p.Log, to); err != nil {
+		t.Error(err)
+	}
+	// Envoy lists its extensions in lines without end.
+	lines := strings.Split(regexp.MustCompile(`(?m)^(.{400}).*$`).ReplaceAllString(p.Output(), "$1..."), "\n")
+	t.Logf("the end of %s's log, %s:\n%s", p.Name, to, strings.Join(lines[max(0, len(lines)-40):], "\n"))
 }
 
 // httpManager is a filter that routes everything to the cluster app.

@@ -1,6 +1,6 @@
 // Package rig starts the real servers that the tests, the demo and the benchmark
 // run Patchbay against: a Consul agent, an NGINX with tiny HTTP services behind it,
-// and the built Patchbay itself.
+// an Envoy, a Prometheus, and the built Patchbay itself.
 //
 // It promises that everything listens on loopback only, lives in the directory it
 // was given, and is ended by the one who started it: a server is its process,
