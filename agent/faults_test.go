@@ -213,6 +213,24 @@ func TestATaskThatStartsDisabledHasItsBufferOnceItIsEnabled(t *testing.T) {
 	})
 }
 
+func TestADisabledTaskIsLeftAloneUntilItIsEnabled(t *testing.T) {
+	task := webTask(t)
+	task.Enabled = false
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, task, tasks.Record{})
+		b.consulHas(1)
+		pass(time.Hour)
+		b.wantCounts(0, 0)
+		if n := len(b.consul.watchers); n != 0 {
+			t.Errorf("%d queries are watched for it", n)
+		}
+		if ok, reasons := b.engine.Ready(); !ok {
+			t.Errorf("the agent waits for it: %v", reasons)
+		}
+		b.stop()
+	})
+}
+
 func TestAChangeThatFailsLeavesTheTaskAsItWas(t *testing.T) {
 	task := webTask(t)
 	synctest.Test(t, func(t *testing.T) {
