@@ -24,6 +24,7 @@ import (
 type devices struct {
 	mu        sync.Mutex
 	broken    string
+	hung      string // its apply ends with its context only
 	now, most int
 	applied   map[string]int
 }
@@ -35,8 +36,12 @@ func (d *devices) Run(ctx context.Context, files tasks.Files, review func(tasks.
 	if !review(plan) {
 		return tasks.Outcome{Plan: plan}, ctx.Err()
 	}
+	took := 4 * time.Second
+	if files.Workspace == d.hung {
+		took = 100 * 365 * 24 * time.Hour
+	}
 	select {
-	case <-time.After(4 * time.Second):
+	case <-time.After(took):
 	case <-ctx.Done():
 		return tasks.Outcome{Plan: plan}, ctx.Err()
 	}
@@ -102,6 +107,24 @@ func TestABrokenTaskHoldsUpNoOtherInTheFirstPass(t *testing.T) {
 		if d.applied["t000"] != 1 {
 			t.Errorf("applied = %v, want t000 too once its device is well", d.applied)
 		}
+	})
+}
+
+func TestADeviceThatHangsHoldsUpNoOtherTask(t *testing.T) {
+	d := &devices{hung: "t000"}
+	firstPass(t, d, 2, crowd(t, 10, nil), func(b *bench) {
+		pass(time.Minute)
+		for n := range 3 {
+			b.consulHas(2 + n)
+			pass(time.Hour)
+		}
+		for n := 1; n < 10; n++ {
+			if name := fmt.Sprintf("t%03d", n); d.applied[name] != 4 {
+				t.Errorf("%s was applied %d times, want once and for each of three changes", name, d.applied[name])
+			}
+		}
+		b.drain()
+		b.interrupt()
 	})
 }
 
