@@ -2,14 +2,15 @@ package config
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// row is one line of the reference of Consul-Terraform-Sync: a text with a right
-// value, a line that the dump then has, a text with a wrong value, and a part of
+// row is one line of the reference of Consul-Terraform-Sync: a text, or a txtar of
+// several files, with a right value, a line that the dump then has, a text with a wrong value, and a part of
 // what is told of it. env are variables for the right one, as NAME=value.
 type row struct{ good, want, bad, told, env string }
 
@@ -17,21 +18,20 @@ type row struct{ good, want, bad, told, env string }
 // part of a warning.
 func checkRows(t *testing.T, rows map[string]row) {
 	t.Helper()
+	cert, key := certificate(t)
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			cert, key := certificate(t)
 			for name, text := range map[string]string{"ca.pem": cert, "cert.pem": cert, "key.pem": key, "cas/ca.pem": cert, "mod/main.tf": "",
 				"vars.tfvars": "a = 1\n", ".vault-token": "from-home\n"} {
 				write(t, dir, name, text)
 			}
-			write(t, dir, "a.hcl", r.good+"\n")
 			env := map[string]string{}
 			for _, line := range strings.Fields(r.env) {
 				k, v, _ := strings.Cut(line, "=")
 				env[k] = strings.ReplaceAll(v, "$WORK", dir)
 			}
-			cfg, err := Load([]string{"a.hcl"}, testOptions(dir, env))
+			cfg, err := Load(sources(t, dir, "a.hcl", r.good), testOptions(dir, env))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,14 +43,32 @@ func checkRows(t *testing.T, rows map[string]row) {
 			} else if !slices.Contains(lines, strings.ReplaceAll(r.want, "$WORK", dir)) {
 				t.Errorf("%s\nlacks %s", strings.Join(lines, "\n"), r.want)
 			}
-			write(t, dir, "b.hcl", r.bad+"\n")
-			_, err = Load([]string{filepath.Join(dir, "b.hcl")}, testOptions(dir, nil))
+			_, err = Load(sources(t, dir, "b.hcl", r.bad), testOptions(dir, nil))
 			var list *Error
 			if !errors.As(err, &list) || !strings.Contains(err.Error(), r.told) {
 				t.Errorf("error = %v, want one with %q", err, r.told)
 			}
 		})
 	}
+}
+
+// sources writes a text as the file of that name, or a txtar as its files, and gives
+// the paths to read: those that its comment names, else all of its files.
+func sources(t *testing.T, dir, name, text string) (paths []string) {
+	t.Helper()
+	archive := txtar.Parse([]byte(text))
+	if len(archive.Files) == 0 {
+		write(t, dir, name, text+"\n")
+		return []string{name}
+	}
+	for _, f := range archive.Files {
+		write(t, dir, f.Name, string(f.Data))
+		paths = append(paths, f.Name)
+	}
+	if named := strings.Fields(string(archive.Comment)); len(named) > 0 {
+		return named
+	}
+	return paths
 }
 
 // inTask puts lines into a task that lacks only its condition.
@@ -61,7 +79,9 @@ func inTask(lines string) string {
 // block writes a block of one line.
 func block(head, line string) string { return head + " {\n  " + line + "\n}" }
 
-func TestConditionsAndInputsKeepTheContract(t *testing.T) {
+func TestConditionsAndInputsKeepTheContract(t *testing.T) { checkRows(t, conditionRows()) }
+
+func conditionRows() map[string]row {
 	condition := func(kind, line string) string { return inTask(block("condition \""+kind+"\"", line)) }
 	input := func(kind, line string) string { return inTask(block("module_input \""+kind+"\"", line)) }
 	and := func(first, line string) string { return first + "\n  " + line }
@@ -72,7 +92,7 @@ func TestConditionsAndInputsKeepTheContract(t *testing.T) {
 			condition("services", `names = ["a", ""]`), "names field includes empty string(s)"},
 		"services regexp": {condition("services", `regexp = "^a"`), `Tasks[0].Condition.Services.Regexp = "^a"`,
 			condition("services", `regexp = "("`), "unable to compile services regexp: "},
-		"exactly one of names and regexp": {condition("services", names), `Tasks[0].Condition.UseAsModuleInput = true`,
+		"services names or regexp": {condition("services", names), `Tasks[0].Condition.UseAsModuleInput = true`,
 			condition("services", ""), "either the regexp or names field must be configured"},
 		"services filter": {condition("services", and(services, `filter = "Service.Port == 1"`)), `Tasks[0].Condition.Services.Filter = "Service.Port == 1"`,
 			condition("services", and(services, `filter = "Nope == 1"`)), "unable to use the services filter"},
@@ -88,13 +108,13 @@ func TestConditionsAndInputsKeepTheContract(t *testing.T) {
 			condition("services", and(services, `datacenter = ["d"]`)), "datacenter must be a string"},
 		"services namespace": {condition("services", and(services, `namespace = "n"`)), `Tasks[0].Condition.Services.Namespace = "n"`,
 			condition("services", and(services, `namespaces = "n"`)), "invalid keys: namespaces"},
-		"use_as_module_input": {condition("services", and(services, `use_as_module_input = false`)), `Tasks[0].Condition.UseAsModuleInput = false`,
+		"services use_as_module_input": {condition("services", and(services, `use_as_module_input = false`)), `Tasks[0].Condition.UseAsModuleInput = false`,
 			input("services", and(services, `use_as_module_input = false`)), "invalid keys: use_as_module_input"},
 		"catalog-services regexp": {condition("catalog-services", `regexp = "^a"`), `Tasks[0].Condition.CatalogServices.Regexp = "^a"`,
 			condition("catalog-services", ""), "catalog-services 'regexp' field must be set"},
 		"catalog-services node_meta": {condition("catalog-services", and(names, `node_meta { k = "v" }`)), `Tasks[0].Condition.CatalogServices.NodeMeta.k = "v"`,
 			condition("catalog-services", and(names, `node_meta { k = ["v"] }`)), "k must be a string"},
-		"catalog-services is no input": {condition("catalog-services", and(names, `use_as_module_input = false`)), `Tasks[0].Condition.UseAsModuleInput = false`,
+		"input catalog-services": {condition("catalog-services", and(names, `use_as_module_input = false`)), `Tasks[0].Condition.UseAsModuleInput = false`,
 			input("catalog-services", names), "unsupported module_input type: catalog-services"},
 		"consul-kv path": {condition("consul-kv", `path = "/a/b"`), `Tasks[0].Condition.ConsulKV.Path = "a/b"`,
 			condition("consul-kv", `path = ""`), "path is required for consul-kv condition"},
@@ -104,7 +124,7 @@ func TestConditionsAndInputsKeepTheContract(t *testing.T) {
 			input("consul-kv", ""), "path is required for consul-kv module_input"},
 		"schedule cron": {condition("schedule", `cron = "@daily"`), `Tasks[0].Condition.Schedule.Cron = "@daily"`,
 			condition("schedule", ""), "cron config is required for schedule condition"},
-		"schedule takes no datacenter": {condition("schedule", `cron = "0 0 L * 5#2 2099"`), `Tasks[0].Buffer.Enabled = false`,
+		"schedule datacenter is none": {condition("schedule", `cron = "0 0 L * 5#2 2099"`), `Tasks[0].Buffer.Enabled = false`,
 			condition("schedule", and(`cron = "@daily"`, `datacenter = "d"`)), "invalid keys: datacenter"},
 		"schedule disables the buffer": {inTask("buffer_period { min = \"1s\" }\n" + block(`condition "schedule"`, `cron = "@daily"`)),
 			"Warnings: its buffer_period is disabled", condition("schedule", `cron = "* * *"`), "unable to parse cron"},
@@ -123,7 +143,7 @@ func TestConditionsAndInputsKeepTheContract(t *testing.T) {
 	} {
 		rows[name] = row{good: r[0], want: r[1], bad: r[2], told: r[3]}
 	}
-	checkRows(t, rows)
+	return rows
 }
 
 func TestEveryCronThatIsReadHasAnEnd(t *testing.T) {

@@ -28,7 +28,7 @@ var errHCL1 = errors.New("not HCL 1")
 // the file is not HCL 1 either.
 func parseHCL1(file Position, src []byte, r *report) (top node, ok bool) {
 	src = bytes.ReplaceAll(src, []byte("\r\n"), []byte("\n"))
-	if !shallow(src) {
+	if !sound(src) {
 		return node{}, false
 	}
 	list, err := syntaxHCL1(src)
@@ -64,24 +64,29 @@ func syntaxHCL1(src []byte) (list *ast.ObjectList, err error) {
 	return list, nil
 }
 
-// shallow tells whether src is nested at most maxDepth deep; the parser recurses.
-func shallow(src []byte) (ok bool) {
+// sound tells whether src is nested at most maxDepth deep, since the parser recurses,
+// and does not end after an equals sign, where the parser drops what lacks a value.
+func sound(src []byte) (ok bool) {
 	defer func() {
 		if recover() != nil {
 			ok = false
 		}
 	}()
 	s := scanner.New(src)
-	broken := false
+	broken, open := false, false
 	s.Error = func(token.Pos, string) { broken = true }
 	for depth := 0; !broken && depth <= maxDepth; {
-		switch s.Scan().Type {
+		t := s.Scan().Type
+		switch t {
 		case token.LBRACE, token.LBRACK:
 			depth++
 		case token.RBRACE, token.RBRACK:
 			depth--
 		case token.EOF:
-			return !broken
+			return !broken && !open
+		}
+		if t != token.COMMENT {
+			open = t == token.ASSIGN
 		}
 	}
 	return false

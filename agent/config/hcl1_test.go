@@ -92,6 +92,7 @@ func TestWhatHCL1CannotBeIsRefused(t *testing.T) {
 	for _, text := range []string{
 		"a = b", "a = null", "a = f(1)", `a = "\w"`, `a = "\xff"`, `a = "x`, "a = 99999999999999999999", "a = 08", "a = [1 2]", "a b = 1",
 		"{}", "a", "a {", "a = <<E\nx", "= 1", "a = 1e999",
+		"a =", "a = 1, b = # none\n",
 	} {
 		r := newReport()
 		if top, ok := parseHCL1(Position{File: "a.hcl"}, []byte(text), r); ok || len(r.problems)+len(r.warnings) > 0 {
