@@ -101,6 +101,47 @@ func TestTheReferenceHasARowForEveryAttribute(t *testing.T) {
 	}
 }
 
+func TestEveryTableOfTheReferenceIsComplete(t *testing.T) {
+	text, err := os.ReadFile("../../tasks/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := map[string]map[string]string{} // section, name, example
+	for _, row := range tables(t, string(text)) {
+		if written[row.section] == nil {
+			written[row.section] = map[string]string{}
+		}
+		name, _, _ := strings.Cut(row.name, " ")
+		written[row.section][name] = row.example
+	}
+	for section, frame := range around() {
+		r := newReport()
+		build([]source{{"a.hcl", []byte(frame[0] + "zzzzzzzz = 1\n" + frame[1] + "\n")}}, testOptions("/work", nil), r)
+		for _, p := range r.problems {
+			list, ok := strings.CutPrefix(p.Do, "known here are ")
+			if !ok && !expected.MatchString(p.What) {
+				t.Errorf("%s: unexpected problem %s", section, p)
+			}
+			for _, name := range strings.Split(list, ", ") {
+				if example, there := written[section][name]; ok && (!there || example == "" && !nestedBlock[name]) {
+					t.Errorf("the table of %s has no row with an example for %s", section, name)
+				}
+			}
+		}
+		if strings.HasPrefix(section, "terraform_provider") {
+			continue // knows the names of every provider
+		}
+		if len(r.problems) == 0 {
+			t.Errorf("%s: the unknown name was taken", section)
+		}
+	}
+}
+
+// nestedBlock are those that have a table of their own.
+var nestedBlock = map[string]bool{"api": true, "tls": true, "syslog": true, "history": true, "guard": true, "buffer_period": true, "consul": true,
+	"vault": true, "driver": true, "terraform_provider": true, "task": true, "auth": true, "transport": true, "service_registration": true,
+	"default_check": true, "required_providers": true, "backend": true, "condition": true, "module_input": true}
+
 func TestTheBlocksOfTheReferenceAreValid(t *testing.T) {
 	text, err := os.ReadFile("../../tasks/README.md")
 	if err != nil {
