@@ -90,30 +90,30 @@ func (m *Mesh) Service(t Target) Service {
 	return m.Services[n]
 }
 
-// Targets lists everything that requests to a target can reach, in order, the
-// target's own cluster and what it fails over to included.
+// Targets lists the clusters that requests to a target can go to, in order.
 func (m *Mesh) Targets(t Target) []Target {
 	var out []Target
-	s := m.Service(t)
-	add := func(t Target) {
-		out = append(out, t)
-		out = append(out, m.Service(t).Failover...)
-	}
 	for _, leg := range m.Legs(t) {
-		add(leg.Target)
+		out = append(out, leg.Target)
 	}
 	if t.Subset == "" {
-		for _, r := range s.Routes {
+		for _, r := range m.Service(t).Routes {
 			for _, leg := range r.To {
-				add(leg.Target)
+				out = append(out, leg.Target)
 			}
 			if r.Mirror != nil {
-				add(r.Mirror.Target)
+				out = append(out, r.Mirror.Target)
 			}
 		}
 	}
 	slices.SortFunc(out, Target.Compare)
 	return slices.Compact(out)
+}
+
+// Behind lists whose instances serve a target: its own, then those that it fails
+// over to.
+func (m *Mesh) Behind(t Target) []Target {
+	return append([]Target{t}, m.Service(t).Failover...)
 }
 
 // Legs are the targets of a service's requests that no route matches. A subset that

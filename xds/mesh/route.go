@@ -80,8 +80,6 @@ type Retry struct {
 	Codes []int
 	// PerTry bounds each attempt; 0 means the route's timeout.
 	PerTry time.Duration
-	// Budget is the percentage of requests that may be retries; 0 means no budget.
-	Budget int
 }
 
 // Mirror sends a copy of a share of requests and drops the answers.
