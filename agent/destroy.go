@@ -18,6 +18,7 @@ func (a *attempt) render(ctx context.Context) (tasks.Files, error) {
 	if err != nil {
 		return tasks.Files{}, err
 	}
+	a.providers = in.Providers
 	files, err := templates.Render(a.task, in)
 	if err != nil || !a.destroy {
 		return files, err

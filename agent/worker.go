@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"patchbay/agent/internal/afterapply"
 	"patchbay/agent/internal/filter"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
@@ -24,7 +25,8 @@ type journal interface {
 	SaveRecord(task string, record tasks.Record) error
 }
 
-// worker makes one attempt of one task. It keeps nothing between attempts.
+// worker makes one attempt of one task, one at a time. It keeps nothing between
+// attempts but what steps keep.
 type worker struct {
 	task      tasks.Task
 	inputs    makeInputs
@@ -37,6 +39,7 @@ type worker struct {
 	newID     func(time.Time) string
 	now       func() time.Time
 	log       hclog.Logger
+	steps     afterapply.Steps // what the task's providers need after an apply
 }
 
 // job is what an attempt is given; it shares nothing that anybody changes.
@@ -135,6 +138,9 @@ func (w *worker) attempt(soft, hard context.Context, j job) result {
 	}
 	a.run.Took = outcome.Took
 	err = errors.Join(a.declined, err)
+	if err == nil {
+		err = a.takeOver(ctx, outcome)
+	}
 	if err == nil && j.destroy {
 		err = workspace.Remove(ctx, files)
 	}
@@ -153,6 +159,10 @@ type attempt struct {
 	verdict  tasks.Verdict
 	reviewed bool
 	declined error // why an allowed plan was not applied
+	// providers are the task's blocks with their values filled in.
+	providers []tasks.Provider
+	// recorded is true when record was saved during the attempt.
+	recorded bool
 }
 
 // baseline makes what an earlier tool left in the task's directory the guard's
@@ -177,6 +187,7 @@ func (a *attempt) baseline() error {
 	if err := a.store.SaveRecord(a.task.Name, a.record); err != nil {
 		return fmt.Errorf("save baseline: %w", err)
 	}
+	a.recorded = true
 	return nil
 }
 
@@ -194,7 +205,7 @@ func (a *attempt) review(p tasks.Plan) bool {
 		return false
 	}
 	a.enter(tasks.Applying)
-	if err := a.save(a.run); err != nil {
+	if err := errors.Join(a.owe(), a.save(a.run)); err != nil {
 		a.declined = err
 		return false
 	}
@@ -271,7 +282,7 @@ func (a *attempt) failed(err error) result {
 	if serr := a.save(a.run); serr != nil {
 		err = errors.Join(err, serr)
 	}
-	return result{run: a.run, record: a.record, err: err}
+	return result{run: a.run, record: a.record, saved: a.recorded, err: err}
 }
 
 // enter moves the run to a phase: one line in the log, one report.

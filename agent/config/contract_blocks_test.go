@@ -150,12 +150,12 @@ func providerRows() map[string]row {
 		"one label":        {good: provider(`a = 1`), want: `Providers[0].Arguments.a = 1`, bad: `terraform_provider "a" "b" {}`, told: "terraform_provider takes exactly one label"},
 		"a label as a key": {good: "terraform_provider {\n p {\n a = 1\n }\n}", want: `Providers[0].Name = "p"`, bad: "terraform_provider {\n p {}\n a = 1\n}", told: "terraform_provider needs a label"},
 		"alias":            {good: provider(`alias = "x"`), want: `Providers[0].Alias = "x"`, bad: provider(`alias = "x"`) + "\n" + provider(`alias = "x"`), told: "duplicate provider configuration: p.x"},
-		"auto_commit":      {good: provider(`auto_commit = false`), want: `Providers[0].Name = "p"`, bad: provider(`auto_commit = true`), told: "'auto_commit' is not supported yet"},
+		"auto_commit":      {good: provider(`auto_commit = false`), want: `Providers[0].Name = "p"`, bad: provider(`auto_commit = "often"`), told: "auto_commit must be a boolean"},
 		"task_env":         {good: provider(`task_env { A = "{{ env \"B\" }}" }`), want: `Providers[0].Env.A = "{{ env \"B\" }}"`, bad: provider(`task_env { A = ["x"] }`), told: "A must be a string"},
 		"dynamic value":    {good: provider(`a = "x{{ key \"k\" }}y"`), want: `Providers[0].Arguments.a = "x{{ key \"k\" }}y"`, bad: inTask(`description = "{{ key \"k\" }}"`), told: "dynamic configuration using template syntax is only supported for terraform_provider blocks"},
 		"dynamic value of Vault": {good: "vault { address = \"http://v\" }\n" + provider(`a = "{{ with secret \"s\" }}{{ .Data.x }}{{ end }}"`), want: `Vault.Enabled = true`,
 			bad: provider(`b { c = ["{{ with secret \"s\" }}{{ .Data.x }}{{ end }}"] }`), told: "detected dynamic configuration using Vault: missing Vault configuration"},
-		"fake-sync": {good: `terraform_provider "fake" {}`, want: `Providers[0].Name = "fake"`, bad: `terraform_provider "fake-sync" { name = "x" }`, told: `provider "fake-sync" is not supported yet`},
+		"fake-sync": {good: `terraform_provider "fake-sync" { name = "x" }`, want: `Providers[0].Arguments.name = "x"`, bad: inTask(`providers = ["fake-sync"]`), told: "fake-sync provider with missing name"},
 	}
 }
 

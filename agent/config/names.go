@@ -6,14 +6,10 @@ var notYet = map[string]string{
 	"high_availability":              "run one agent",
 	"task.terraform_version":         "use driver \"terraform\" { version }",
 	"task.terraform_cloud_workspace": "use driver \"terraform\" with a backend",
-	"terraform_provider.auto_commit": "commit by other means",
 }
 
 // laterDrivers are those that CTS knows beside the one that is served now.
 var laterDrivers = map[string]bool{"terraform-cloud": true}
-
-// laterProviders are those that stand for more than a Terraform provider.
-var laterProviders = map[string]string{"fake-sync": "use a provider of Terraform"}
 
 // deprecated are the old names that are still taken; no hint offers them.
 var deprecated = map[string]bool{"service": true, "task.source": true, "task.source_input": true, "task.services": true,

@@ -24,10 +24,6 @@ func (d *decoder) providers(f field) {
 			d.problem(b.pos, "write "+writeProvider, "terraform_provider takes exactly one label")
 			continue
 		}
-		if what, ok := laterProviders[b.label]; ok {
-			d.problem(b.pos, "remove it; "+what, "provider %q is not supported yet", b.label)
-			continue
-		}
 		p := d.provider(b)
 		if slices.ContainsFunc(d.cfg.Providers, func(q tasks.Provider) bool { return q.ID() == p.ID() }) {
 			d.problem(b.pos, "give one of them another alias", "duplicate provider configuration: %s", p.ID())
@@ -40,6 +36,7 @@ func (d *decoder) providers(f field) {
 func (d *decoder) provider(b labelled) tasks.Provider {
 	p := tasks.Provider{Name: b.label}
 	var arguments []field
+	commit := false
 	for _, f := range b.body.fields {
 		switch strings.ToLower(f.name) {
 		case "alias":
@@ -47,11 +44,14 @@ func (d *decoder) provider(b labelled) tasks.Provider {
 		case "task_env":
 			d.taskEnv(&p, f)
 		case "auto_commit":
-			d.autoCommit(f)
+			d.autoCommit(&commit, p.Name, f)
 		default:
 			d.template(f.value)
 			arguments = append(arguments, f)
 		}
+	}
+	if commit { // no module sees it: templates leave it out
+		arguments = append(arguments, field{name: "auto_commit", value: node{kind: kindBool, text: "true"}})
 	}
 	p.Arguments = tasks.NewSecretValue(nestedValue(node{kind: kindObject, fields: arguments}, d.report))
 	return p
@@ -100,11 +100,82 @@ func (d *decoder) taskEnv(p *tasks.Provider, f field) {
 	})
 }
 
-// autoCommit refuses what would have to be done after each apply.
-func (d *decoder) autoCommit(f field) {
-	commit := false
-	d.boolean(&commit)(f)
-	if commit {
-		d.unknown(f, "terraform_provider", nil)
+// autoCommit decodes what the agent itself does after each apply.
+func (d *decoder) autoCommit(commit *bool, provider string, f field) {
+	d.boolean(commit)(f)
+	if *commit && provider != panos {
+		d.warn(f.pos, "auto_commit does nothing here: it is for the provider panos")
 	}
+}
+
+// The providers for which the agent does something after an apply.
+const (
+	panos    = "panos"
+	fakeSync = "fake-sync"
+)
+
+// checkAfterApply looks at what the agent needs of a task's providers once
+// Terraform has applied. Unused blocks may lack it, as in CTS.
+func (d *decoder) checkAfterApply(t *taskBlock) {
+	for _, id := range t.Providers {
+		p := providerOf(d.cfg.Providers, id)
+		arguments := p.Arguments.Reveal().AsValueMap()
+		switch p.Name {
+		case panos:
+			if !isText(arguments["username"]) && d.env("PANOS_USERNAME") == "" {
+				d.problem(t.at, "write username = \"…\" in terraform_provider \"panos\", or set PANOS_USERNAME: only the changes of this user are committed",
+					"detected panos provider with missing username")
+			}
+		case fakeSync:
+			if !isText(arguments["name"]) {
+				d.problem(t.at, "write name = \"…\" in terraform_provider \"fake-sync\"", "fake-sync provider with missing name")
+			}
+			d.checkFlags(t, arguments, "err", "success_first")
+		}
+		if commits(p) {
+			d.checkCommits(t, p.ID())
+		}
+	}
+}
+
+// checkFlags wants booleans.
+func (d *decoder) checkFlags(t *taskBlock, arguments map[string]cty.Value, names ...string) {
+	for _, name := range names {
+		if v, ok := arguments[name]; ok && (v.IsNull() || v.Type() != cty.Bool) {
+			d.problem(t.at, "write "+name+" = true or "+name+" = false in terraform_provider \"fake-sync\"", "%s must be a boolean", name)
+		}
+	}
+}
+
+// checkCommits keeps the changes of a user to one task: a commit takes all that the
+// user changed, also what another task is in the middle of.
+func (d *decoder) checkCommits(t *taskBlock, id string) {
+	for _, other := range d.cfg.Tasks {
+		if slices.ContainsFunc(other.Providers, func(o string) bool { return providerOf(d.cfg.Providers, o).ID() == id }) {
+			d.problem(t.at, "give each task a terraform_provider block with an alias and a username of its own; the other is at "+other.Position,
+				"provider with autocommit (%s) cannot be used by more than one task", id)
+			return
+		}
+	}
+}
+
+func commits(p tasks.Provider) bool {
+	return p.Name == panos && p.Arguments.Reveal().Type().HasAttribute("auto_commit")
+}
+
+// isText tells whether v is a string that says something.
+func isText(v cty.Value) bool {
+	return v != cty.NilVal && !v.IsNull() && v.Type() == cty.String && v.AsString() != ""
+}
+
+// providerOf gives the block that a task means by an ID: the one of exactly this ID,
+// else the first of this name, else an empty one.
+func providerOf(blocks []tasks.Provider, id string) tasks.Provider {
+	name, _, _ := strings.Cut(id, ".")
+	for _, same := range []func(tasks.Provider) string{tasks.Provider.ID, func(p tasks.Provider) string { return p.Name }} {
+		if n := slices.IndexFunc(blocks, func(p tasks.Provider) bool { return same(p) == id }); n >= 0 {
+			return blocks[n]
+		}
+	}
+	return tasks.Provider{Name: name, Arguments: tasks.NewSecretValue(cty.EmptyObjectVal)}
 }

@@ -53,6 +53,7 @@ func (d *decoder) task(f field, guard tasks.Guard) {
 		t.WorkingDir = filepath.Join(d.cfg.WorkingDir, t.Name)
 	}
 	d.checkOthers(t)
+	d.checkAfterApply(t)
 	d.checkSchedule(t)
 	t.Variables = t.variables
 	for name, v := range t.fromFiles {
