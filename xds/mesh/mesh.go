@@ -1,7 +1,5 @@
 package mesh
 
-import "slices"
-
 // Mesh is all that is declared.
 type Mesh struct {
 	Services []Service
@@ -76,55 +74,4 @@ type Observe struct {
 	Sample  uint32
 	// Tags are added to every statistic.
 	Tags map[string]string
-}
-
-// Service gives what is declared of a service; what nothing is declared of is TCP
-// with all of its instances.
-func (m *Mesh) Service(t Target) Service {
-	n := slices.IndexFunc(m.Services, func(s Service) bool {
-		return s.Name == t.Service && s.Datacenter == t.Datacenter && s.Namespace == t.Namespace
-	})
-	if n < 0 {
-		return Service{Name: t.Service, Datacenter: t.Datacenter, Namespace: t.Namespace, Protocol: TCP}
-	}
-	return m.Services[n]
-}
-
-// Targets lists the clusters that requests to a target can go to, in order.
-func (m *Mesh) Targets(t Target) []Target {
-	var out []Target
-	for _, leg := range m.Legs(t) {
-		out = append(out, leg.Target)
-	}
-	if t.Subset == "" {
-		for _, r := range m.Service(t).Routes {
-			for _, leg := range r.To {
-				out = append(out, leg.Target)
-			}
-			if r.Mirror != nil {
-				out = append(out, r.Mirror.Target)
-			}
-		}
-	}
-	slices.SortFunc(out, Target.Compare)
-	return slices.Compact(out)
-}
-
-// Behind lists whose instances serve a target: its own, then those that it fails
-// over to.
-func (m *Mesh) Behind(t Target) []Target {
-	return append([]Target{t}, m.Service(t).Failover...)
-}
-
-// Legs are the targets of a service's requests that no route matches. A subset that
-// is named outright is itself.
-func (m *Mesh) Legs(t Target) []Leg {
-	s := m.Service(t)
-	switch {
-	case t.Subset != "":
-		return []Leg{{Target: t, Weight: Whole}}
-	case len(s.Default) > 0:
-		return s.Default
-	}
-	return []Leg{{Target: s.Own(s.DefaultSubset), Weight: Whole}}
 }

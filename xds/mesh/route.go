@@ -10,8 +10,8 @@ type Route struct {
 	// Name is for people; "" is shown as its number.
 	Name  string
 	Match Match
-	// To are the targets with weights that add up to [Whole]; none with Redirect or
-	// Respond.
+	// To are the targets with weights that add up to [Whole], of which [Mesh.Resolve]
+	// gives the clusters; none with Redirect or Respond.
 	To       []Leg
 	Redirect *Redirect
 	Respond  *Respond

@@ -1,0 +1,118 @@
+package mesh
+
+import (
+	"maps"
+	"slices"
+)
+
+// Service gives what is declared of a service. What is declared without a datacenter
+// holds for its instances in the others too, but for routes, split and failover. What
+// nothing is declared of is TCP with all of its instances.
+func (m *Mesh) Service(t Target) Service {
+	find := func(datacenter string) int {
+		return slices.IndexFunc(m.Services, func(s Service) bool {
+			return s.Name == t.Service && s.Datacenter == datacenter && s.Namespace == t.Namespace
+		})
+	}
+	if n := find(t.Datacenter); n >= 0 {
+		return m.Services[n]
+	}
+	if n := find(""); n >= 0 {
+		s := m.Services[n]
+		s.Datacenter, s.Routes, s.Default, s.Failover, s.Sticky = t.Datacenter, nil, nil, nil, nil
+		return s
+	}
+	return Service{Name: t.Service, Datacenter: t.Datacenter, Namespace: t.Namespace, Protocol: TCP}
+}
+
+// Targets lists everything that requests to a target can reach, in order, the
+// target's own cluster and what it fails over to included.
+func (m *Mesh) Targets(t Target) []Target {
+	var out []Target
+	s := m.Service(t)
+	add := func(legs []Leg) {
+		for _, leg := range legs {
+			out = append(out, leg.Target)
+			out = append(out, m.Service(leg.Target).Failover...)
+		}
+	}
+	add(m.Legs(t))
+	if t.Subset == "" {
+		for _, r := range s.Routes {
+			add(m.Resolve(r.To))
+			if r.Mirror != nil {
+				add([]Leg{{Target: r.Mirror.Target}})
+			}
+		}
+	}
+	slices.SortFunc(out, Target.Compare)
+	return slices.Compact(out)
+}
+
+// Legs are the targets of a service's requests that no route matches. A subset that
+// is named outright is itself.
+func (m *Mesh) Legs(t Target) []Leg { return m.Resolve([]Leg{{Target: t, Weight: Whole}}) }
+
+// Resolve multiplies a split out: a share that goes to a service, and to no subset of
+// it, goes where that service's requests go that no route matches. A split that leads
+// back to a service which it came from ends at the default subset there; [Mesh.Validate]
+// refuses such a circle. What rounding leaves goes to the first share.
+func (m *Mesh) Resolve(legs []Leg) []Leg { return m.resolve(legs, nil) }
+
+// resolve knows the services by whose splits it came, so it ends.
+func (m *Mesh) resolve(legs []Leg, by []Target) (out []Leg) {
+	for _, leg := range legs {
+		if leg.Target.Subset != "" {
+			out = join(out, leg)
+			continue
+		}
+		s := m.Service(leg.Target)
+		if len(s.Default) == 0 || slices.Contains(by, s.Own("")) {
+			leg.Target = s.Own(s.DefaultSubset)
+			out = join(out, leg)
+			continue
+		}
+		for _, inner := range portions(leg, m.resolve(s.Default, append(slices.Clone(by), s.Own("")))) {
+			out = join(out, inner)
+		}
+	}
+	return out
+}
+
+// portions divides one share by a split.
+func portions(whole Leg, split []Leg) []Leg {
+	out, given := make([]Leg, len(split)), uint32(0)
+	for n, leg := range split {
+		out[n] = Leg{Target: leg.Target, Weight: uint32(uint64(whole.Weight) * uint64(leg.Weight) / Whole),
+			Request: whole.Request.with(leg.Request), Response: whole.Response.with(leg.Response)}
+		given += out[n].Weight
+	}
+	if len(out) > 0 && whole.Weight > given {
+		out[0].Weight += whole.Weight - given
+	}
+	return out
+}
+
+// join appends a share, or adds it to one of the same target.
+func join(legs []Leg, leg Leg) []Leg {
+	plain := func(l Leg) bool { return l.Request.Empty() && l.Response.Empty() }
+	n := slices.IndexFunc(legs, func(l Leg) bool { return l.Target == leg.Target && plain(l) })
+	if n < 0 || !plain(leg) {
+		return append(legs, leg)
+	}
+	legs[n].Weight += leg.Weight
+	return legs
+}
+
+// with gives both changes; where they differ the inner one counts.
+func (h Headers) with(inner Headers) Headers {
+	both := func(a, b map[string]string) map[string]string {
+		if len(a) == 0 {
+			return b
+		}
+		out := maps.Clone(a)
+		maps.Copy(out, b)
+		return out
+	}
+	return Headers{Set: both(h.Set, inner.Set), Add: both(h.Add, inner.Add), Remove: slices.Concat(h.Remove, inner.Remove)}
+}
