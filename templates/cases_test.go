@@ -76,7 +76,7 @@ func shippedForTest(name string) (map[string][]byte, bool) {
 const hostile = "a\"b\\c\n${var.x}%{if true}\r\n\x00\u2028\ufeff$${$$$${e\u0301 <<EOT\n}"
 
 func examples() map[string]example {
-	all := map[string]example{}
+	all := matrix()
 
 	all["no instance writes an empty map"] = example{task("empty"), Inputs{Backend: local()}}
 
