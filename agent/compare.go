@@ -36,7 +36,7 @@ func (c Comparison) Same() bool { return c.Err == nil && len(c.Differences) == 0
 // Consul-Terraform-Sync and writes nothing: not in its directories, not in its
 // states, not in Consul. The error is of what concerns all tasks.
 func Compare(ctx context.Context, opts Options) ([]Comparison, error) {
-	p, err := open(ctx, opts)
+	p, err := look(ctx, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"patchbay/tasks"
@@ -13,8 +14,12 @@ import (
 )
 
 // leaderWait is how long -once and -inspect wait for a Consul that has a leader;
-// CTS gives up after about a minute.
-const leaderWait = time.Minute
+// CTS gives up after about a minute, and as soon as a connection is refused. Of the
+// latter it takes refusedWait to be sure.
+const (
+	leaderWait  = time.Minute
+	refusedWait = time.Second
+)
 
 // ErrConsul is returned by Once, Inspect and, with Options.Legacy, Run when Consul
 // cannot be used.
@@ -22,19 +27,41 @@ var ErrConsul = errors.New("consul is not to be reached")
 
 // awaitLeader gives up after leaderWait, or at once when a stop is asked for.
 func awaitLeader(ctx context.Context, stop <-chan struct{}, wait func(context.Context) error) error {
-	limited, cancel := context.WithTimeout(ctx, leaderWait)
-	defer cancel()
-	led := make(chan error, 1)
-	go func() { led <- wait(limited) }()
-	select {
-	case err := <-led:
-		if err != nil {
+	return untilStopped(ctx, stop, func(ctx context.Context) error {
+		limited, cancel := context.WithTimeout(ctx, leaderWait)
+		defer cancel()
+		if err := wait(limited); err != nil {
 			return fmt.Errorf("%w: %w", ErrConsul, err)
 		}
 		return nil
+	})
+}
+
+// unlessRefused makes a wait for a leader end early where nobody listens.
+func unlessRefused(wait func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		first, cancel := context.WithTimeout(ctx, refusedWait)
+		defer cancel()
+		if err := wait(first); err == nil || errors.Is(err, syscall.ECONNREFUSED) {
+			return err
+		}
+		return wait(ctx)
+	}
+}
+
+// untilStopped works before there is anything that a stop could wait for: it ends
+// the work and gives [tasks.ErrStopping] when one is asked for.
+func untilStopped(ctx context.Context, stop <-chan struct{}, work func(context.Context) error) error {
+	limited, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- work(limited) }()
+	select {
+	case err := <-done:
+		return err
 	case <-stop:
 		cancel()
-		<-led
+		<-done
 		return tasks.ErrStopping
 	}
 }

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"net"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +14,10 @@ import (
 
 func TestALeaderIsWaitedForAMinuteOrUntilAStop(t *testing.T) {
 	never := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	refused := func(ctx context.Context) error {
+		<-ctx.Done()
+		return &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	}
 	stopped := make(chan struct{}, 1)
 	stopped <- struct{}{}
 	tests := map[string]struct {
@@ -20,9 +26,13 @@ func TestALeaderIsWaitedForAMinuteOrUntilAStop(t *testing.T) {
 		want error
 		took time.Duration
 	}{
-		"a leader is there":      {nil, func(context.Context) error { return nil }, nil, 0},
-		"no leader for a minute": {nil, never, ErrConsul, time.Minute},
-		"a stop comes first":     {stopped, never, tasks.ErrStopping, 0},
+		"a leader is there":                         {nil, func(context.Context) error { return nil }, nil, 0},
+		"no leader for a minute":                    {nil, never, ErrConsul, time.Minute},
+		"a stop comes first":                        {stopped, never, tasks.ErrStopping, 0},
+		"nobody listens, which is to be waited for": {nil, refused, ErrConsul, time.Minute},
+		"nobody listens, which ends it":             {nil, unlessRefused(refused), ErrConsul, time.Second},
+		"somebody listens who knows no leader":      {nil, unlessRefused(never), ErrConsul, time.Minute},
+		"a leader is there at once":                 {nil, unlessRefused(func(context.Context) error { return nil }), nil, 0},
 	}
 	for name, tc := range tests {
 		synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,26 +39,37 @@ type parts struct {
 	log       hclog.Logger
 }
 
-// open finds Terraform and makes the client of Consul; it changes nothing.
+// withoutTerraform is the key of [WithoutTerraform].
+type withoutTerraform struct{}
+
+// WithoutTerraform makes [Run], [Once] and [Inspect] look for no Terraform and start
+// none: files are written, and every run succeeds at once. It is the client type
+// development of Consul-Terraform-Sync.
+func WithoutTerraform(ctx context.Context) context.Context {
+	return context.WithValue(ctx, withoutTerraform{}, true)
+}
+
+// open makes the ends that touch the world. It changes nothing but that it installs
+// Terraform where [Options.Config] lets it. Under the legacy name Consul is waited
+// for first, as Consul-Terraform-Sync does; a stop then gives [tasks.ErrStopping].
 func open(ctx context.Context, opts Options) (*parts, error) {
-	d := opts.Config.Driver
-	binary, err := terraform.Find(ctx, terraform.Choice{Binary: d.Binary, Path: d.Path, Version: d.Version})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTerraform, err)
-	}
-	opts.Log.Info("terraform found", "product", binary.Product, "version", binary.Version, "path", binary.Path)
-	if binary.Note != "" {
-		opts.Log.Warn("another terraform version was found", "note", binary.Note)
-	}
+	return assemble(ctx, opts, &terraform.Site{Log: opts.Log.Named("terraform")})
+}
+
+// look is open for those who may write nothing: nothing is installed.
+func look(ctx context.Context, opts Options) (*parts, error) { return assemble(ctx, opts, nil) }
+
+func assemble(ctx context.Context, opts Options, site *terraform.Site) (*parts, error) {
 	client, err := consul.New(opts.Config.Consul, opts.Log.Named("consul"))
 	if err != nil {
 		return nil, fmt.Errorf("make consul client: %w", err)
 	}
-	options := terraform.Options{Log: opts.Log.Named("terraform"), PersistLog: d.PersistLog}
-	if d.Log {
-		options.Output = os.Stderr
+	if opts.Legacy {
+		if err := awaitLeader(ctx, opts.Stop, unlessRefused(client.WaitLeader)); err != nil {
+			return nil, err
+		}
 	}
-	p := &parts{binary: binary, consul: client, workspace: terraform.New(binary, options), metrics: newMetrics(), log: opts.Log}
+	p := &parts{consul: client, metrics: newMetrics(), log: opts.Log}
 	p.resolver = dynamic.New(dynamic.Options{Getenv: os.Getenv, Vault: opts.Config.Vault, Log: opts.Log.Named("vault"),
 		KV: func(ctx context.Context, key dynamic.Key) (string, bool, error) {
 			if key.Partition != "" {
@@ -65,9 +77,58 @@ func open(ctx context.Context, opts Options) (*parts, error) {
 			}
 			return client.Value(ctx, key.Path, key.Datacenter, key.Namespace)
 		}})
+	if ctx.Value(withoutTerraform{}) != nil {
+		opts.Log.Warn("no terraform is run, every run succeeds at once and changes files only")
+		p.workspace, p.inspector = terraform.FilesOnly{}, terraform.FilesOnly{}
+		return p, nil
+	}
+	return p, p.terraform(ctx, opts, site)
+}
+
+// terraform finds the executable, or installs it from the site.
+func (p *parts) terraform(ctx context.Context, opts Options, site *terraform.Site) error {
+	choice, err := choose(opts, site)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrTerraform, err)
+	}
+	err = untilStopped(ctx, opts.Stop, func(ctx context.Context) (err error) {
+		p.binary, err = terraform.Find(ctx, choice)
+		return err
+	})
+	if errors.Is(err, tasks.ErrStopping) {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrTerraform, err)
+	}
+	opts.Log.Info("terraform found", "product", p.binary.Product, "version", p.binary.Version, "path", p.binary.Path)
+	if p.binary.Note != "" {
+		opts.Log.Warn("another terraform version was found", "note", p.binary.Note)
+	}
+	d := opts.Config.Driver
+	options := terraform.Options{Log: opts.Log.Named("terraform"), PersistLog: d.PersistLog}
+	if d.Log {
+		options.Output = os.Stderr
+	}
+	p.workspace = terraform.New(p.binary, options)
 	options.Text = true
-	p.inspector = terraform.New(binary, options)
-	return p, nil
+	p.inspector = terraform.New(p.binary, options)
+	return nil
+}
+
+// choose tells which Terraform is wanted. Consul-Terraform-Sync searches one
+// directory, by default that of the process, and never PATH.
+func choose(opts Options, site *terraform.Site) (terraform.Choice, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return terraform.Choice{}, fmt.Errorf("find working directory: %w", err)
+	}
+	d := opts.Config.Driver
+	c := terraform.Choice{Binary: d.Binary, Path: d.Path, Version: d.Version, Site: site, Home: dir, Newer: opts.Legacy}
+	if opts.Legacy && c.Binary == "" {
+		c.Path = cmp.Or(c.Path, dir)
+	}
+	return c, nil
 }
 
 // lock takes the working directory for this agent and opens its store.

@@ -22,6 +22,10 @@ const (
 	legacyGrace = 6 * time.Second
 )
 
+// development is the client type with which Consul-Terraform-Sync runs no Terraform;
+// any other is as none.
+const development = "development"
+
 // legacyBegin is begin under the name of Consul-Terraform-Sync: what goes wrong is
 // in the log, and standard output stays empty.
 func (c *cli) legacyBegin(ctx context.Context, s *starting) error {
@@ -35,10 +39,6 @@ func (c *cli) legacyBegin(ctx context.Context, s *starting) error {
 		f := c.misuse("start", "unable to start "+legacyName, "no config file provided").(*failure)
 		f.bare = true
 		return f
-	}
-	if s.client == "development" {
-		return &failure{code: exitError, what: "the client type development is not supported",
-			details: []string{"Nothing was started: it would run without Terraform."}}
 	}
 	cfg, err := c.daemon.load(*s.paths)
 	log := c.logger(cfg)
@@ -59,6 +59,9 @@ func (c *cli) legacyBegin(ctx context.Context, s *starting) error {
 	}
 	cfg.ShutdownGrace = min(cfg.ShutdownGrace, legacyGrace)
 	l := agent.Options{Config: cfg, Log: log, Version: build().Version, Legacy: true}
+	if s.client == development {
+		ctx = agent.WithoutTerraform(ctx)
+	}
 	return c.legacyRun(ctx, l, s)
 }
 
@@ -71,7 +74,7 @@ func (c *cli) legacyRun(ctx context.Context, l agent.Options, s *starting) error
 			l.Stop = stop
 			switch {
 			case s.inspect || len(s.names) > 0:
-				return c.legacyInspect(ctx, l, s.names)
+				return c.legacyInspect(ctx, l, s)
 			case s.once:
 				return c.legacyOnce(ctx, l)
 			}
@@ -82,7 +85,7 @@ func (c *cli) legacyRun(ctx context.Context, l agent.Options, s *starting) error
 	case errors.Is(err, agent.ErrKilled):
 		log.Info("graceful shutdown timed out, exiting")
 		return &failure{code: exitStopped}
-	case stopped && err == nil, err == nil && (s.once || s.inspect || len(s.names) > 0):
+	case stopped && (err == nil || errors.Is(err, tasks.ErrStopping)), err == nil && (s.once || s.inspect || len(s.names) > 0):
 		log.Info("graceful shutdown")
 		return nil
 	case err == nil:
@@ -111,8 +114,8 @@ func (c *cli) legacyOnce(ctx context.Context, l agent.Options) error {
 }
 
 // legacyInspect writes the plans into the log.
-func (c *cli) legacyInspect(ctx context.Context, l agent.Options, names []string) error {
-	list, err := c.daemon.inspect(ctx, l, names)
+func (c *cli) legacyInspect(ctx context.Context, l agent.Options, s *starting) error {
+	list, err := c.daemon.inspect(ctx, l, s.names)
 	if err != nil {
 		return err
 	}
@@ -126,6 +129,8 @@ func (c *cli) legacyInspect(ctx context.Context, l agent.Options, names []string
 			continue
 		case i.Disabled:
 			plan = "Task is disabled, inspection was skipped."
+		case s.client == development:
+			plan = "" // it names no object
 		case !i.Plan.Empty():
 			var p page
 			p.line(0, "Plan: %s", summary(i.Plan))

@@ -121,7 +121,11 @@ func (c *cli) begin(ctx context.Context, s *starting) error {
 		case s.once:
 			return ended(c.daemon.once(ctx, l), "unable to run every task once")
 		}
-		return ended(c.serve(ctx, l, *s.paths), "the agent ended")
+		err := c.serve(ctx, l, *s.paths)
+		if errors.Is(err, tasks.ErrStopping) {
+			return nil // before there was anything to stop
+		}
+		return ended(err, "the agent ended")
 	})
 }
 

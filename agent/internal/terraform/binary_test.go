@@ -38,7 +38,7 @@ func TestFindingTheExecutable(t *testing.T) {
 		"the wanted version":          {bin, Choice{Version: "v1.11.4"}, Binary{Path: tf, Product: Terraform, Version: "1.11.4"}, ""},
 		"another version":             {bin, Choice{Version: "1.2.0"}, Binary{Path: tf, Product: Terraform, Version: "1.11.4", Note: "version 1.2.0 of Terraform was asked for, Terraform 1.11.4 at " + tf + " is used"}, ""},
 		"none on PATH":                {empty, Choice{}, Binary{}, "install Terraform 1.5.0 or newer or OpenTofu"},
-		"none in the directory":       {bin, Choice{Path: empty}, Binary{}, "put it there or remove path"},
+		"none in the directory":       {bin, Choice{Path: empty}, Binary{}, "put it there or set path"},
 		"none of that name":           {bin, Choice{Binary: "absent"}, Binary{}, "set binary in driver"},
 		"one that is too old":         {bin, Choice{Binary: "old"}, Binary{}, "it is too old; install 1.5.0 or newer"},
 		"one that is something else":  {bin, Choice{Binary: "odd"}, Binary{}, "names neither Terraform nor OpenTofu"},
