@@ -3,9 +3,12 @@ package agent
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -23,13 +26,16 @@ type Options struct {
 	Log    hclog.Logger
 	// Version is Patchbay's own, for the log.
 	Version string
-	// Decode reads a task of the HTTP API as the configuration reads one of a file.
-	Decode httpapi.Decode
+	// Decode reads a task of the HTTP API as the configuration base reads one of a file.
+	Decode func(base config.Config, task json.RawMessage) (tasks.Task, error)
 	// Legacy ends the daemon when a task fails in its first pass, as
 	// Consul-Terraform-Sync does; otherwise it is tried again for ever.
 	Legacy bool
-	// Reload gives configurations that take the place of Config; nil gives none.
-	Reload <-chan config.Config
+	// Load reads the files of Config anew; nil takes no reload.
+	Load func() (config.Config, error)
+	// Reload gives a value, such as SIGHUP, for each reload; nil gives none. The HTTP
+	// API asks for reloads too.
+	Reload <-chan os.Signal
 	// Stop gives one value per signal: the first takes no more changes and lets
 	// an apply in flight finish, each further one shortens the wait by one step.
 	Stop <-chan struct{}
@@ -95,19 +101,15 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 		p.consul.RegisterLoop(around, r)
 		return nil
 	})
-	outer.Go(func() error {
-		return httpapi.Serve(around, listener, httpapi.New(httpapi.Options{Reader: e, Operator: e, Prober: e,
-			Author: e, Decode: opts.Decode, Feed: e, Buffer: &opts.Config.Buffer,
-			Metrics: p.metrics.handler(), Log: opts.Log.Named("api"), Names: []string{opts.Config.API.Address},
-			Remote: httpapi.Remote{Token: opts.Config.API.Token, Allow: opts.Config.API.AllowRemoteWrites, MTLS: opts.Config.API.TLS.Enabled && opts.Config.API.TLS.VerifyIncoming}}))
-	})
+	reloads := newReloader(opts, p, e)
+	outer.Go(func() error { return httpapi.Serve(around, listener, handler(opts, p, e, reloads)) })
 
 	ended, killed := make(chan struct{}), make(chan error, 1)
 	go func() {
 		killed <- ladder{soft: drain, hard: interrupt, grace: opts.Config.ShutdownGrace, log: opts.Log}.follow(opts.Stop, ended)
 	}()
 	outer.Go(func() error {
-		follow(soft, opts, e)
+		reloads.run(soft, opts.Reload)
 		return nil
 	})
 	if opts.Legacy {
@@ -134,24 +136,16 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 	}
 }
 
-// follow hands changed configurations to the engine until ctx ends.
-func follow(ctx context.Context, opts Options, e *engine) {
-	for {
-		select {
-		case cfg := <-opts.Reload:
-			if restarts(opts.Config, cfg) {
-				opts.Log.Warn("some changes of the configuration are taken over by a restart only")
-			}
-			opts.Config = cfg
-			select {
-			case e.reloads <- opts:
-			case <-ctx.Done():
-				return
-			}
-		case <-ctx.Done():
-			return
-		}
+// handler makes the HTTP API.
+func handler(opts Options, p *parts, e *engine, reloads *reloader) http.Handler {
+	api := opts.Config.API
+	o := httpapi.Options{Reader: e, Operator: e, Prober: e, Author: e, Decode: reloads.decode(opts), Feed: e, Buffer: e.inherited,
+		Metrics: p.metrics.handler(), Log: opts.Log.Named("api"), Names: []string{api.Address},
+		Remote: httpapi.Remote{Token: api.Token, Allow: api.AllowRemoteWrites, MTLS: api.TLS.Enabled && api.TLS.VerifyIncoming}}
+	if opts.Load != nil {
+		o.Reloader = reloads
 	}
+	return httpapi.New(o)
 }
 
 // interrupted marks the runs that an earlier process left under way.

@@ -51,9 +51,9 @@ func (e *engine) change(t tasks.Task, mode tasks.RunMode, file catalog.Digest) (
 		return change{}, err
 	}
 	return change{work: w, mode: mode, keep: func() error {
-		text, err := json.Marshal(httpapi.NewTask(t, &e.buffer))
+		text, err := encode(t, e.inherited())
 		if err != nil {
-			return fmt.Errorf("encode task %s: %w", t.Name, err)
+			return err
 		}
 		return e.definitions.SaveDefinition(t.Name, &tasks.Definition{Task: text, File: file})
 	}}, nil
@@ -155,9 +155,14 @@ func (e *engine) wire(name string) (json.RawMessage, error) {
 	if !ok {
 		return nil, fmt.Errorf("find task %q: %w", name, tasks.ErrUnknownTask)
 	}
-	text, err := json.Marshal(httpapi.NewTask(r.state.Load().Task, &e.buffer))
+	return encode(r.state.Load().Task, e.inherited())
+}
+
+// encode gives a task in the API's form.
+func encode(t tasks.Task, inherited tasks.Buffer) (json.RawMessage, error) {
+	text, err := json.Marshal(httpapi.NewTask(t, &inherited))
 	if err != nil {
-		return nil, fmt.Errorf("encode task %s: %w", name, err)
+		return nil, fmt.Errorf("encode task %s: %w", t.Name, err)
 	}
 	return text, nil
 }

@@ -26,7 +26,6 @@ type engine struct {
 	feed        *feed
 	slots       *slots
 	definitions definitionStore
-	buffer      tasks.Buffer // of tasks that set none
 	runs        func(task string, limit int) ([]tasks.Run, error)
 	// hirer gives what makes the workers of definitions under a configuration;
 	// past is what an earlier process knew of a task.
@@ -35,7 +34,7 @@ type engine struct {
 	// answering tells whether Consul answers and, if not, the newest error.
 	answering func() (ok bool, reason string)
 	creations chan creation
-	reloads   chan Options
+	reloads   chan reloading
 	failed    chan error    // gets the failures of first passes, when there is room
 	ended     chan struct{} // closed when no more creations are taken
 
@@ -43,6 +42,7 @@ type engine struct {
 	runners  []*runner
 	reserved map[string]bool           // names of tasks that are being created
 	files    map[string]catalog.Digest // blocks of the configuration by task
+	config   config.Config             // in force
 	make     func(tasks.Task) (*worker, error)
 }
 
@@ -50,7 +50,14 @@ type engine struct {
 func (e *engine) rehire(cfg config.Config) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.make = e.hirer(cfg)
+	e.config, e.make = cfg, e.hirer(cfg)
+}
+
+// inherited gives the buffer of tasks that set none.
+func (e *engine) inherited() tasks.Buffer {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.config.Buffer
 }
 
 // hire makes the worker of a definition.
@@ -77,10 +84,8 @@ func (e *engine) runAll(soft, hard context.Context, parallel int) error {
 					e.create(soft, hard, c)
 					return nil
 				})
-			case opts := <-e.reloads:
-				if err := e.reload(soft, hard, opts); err != nil {
-					opts.Log.Error("configuration was not taken over wholly", "err", err)
-				}
+			case r := <-e.reloads:
+				r.answer <- e.reload(soft, hard, r.Options)
 			case <-soft.Done():
 				return nil
 			}

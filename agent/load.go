@@ -1,12 +1,10 @@
 package agent
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 
-	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
 )
@@ -61,9 +59,9 @@ func (e *engine) load(opts Options) error {
 
 // identify gives the identity of a task's block in the configuration.
 func identify(t tasks.Task, inherited tasks.Buffer) (catalog.Digest, error) {
-	text, err := json.Marshal(httpapi.NewTask(t, &inherited))
+	text, err := encode(t, inherited)
 	if err != nil {
-		return catalog.Digest{}, fmt.Errorf("encode task %s: %w", t.Name, err)
+		return catalog.Digest{}, err
 	}
 	return catalog.NewHasher().String(string(text), t.WorkingDir, fmt.Sprint(t.Guard, t.Buffer)).Sum(), nil
 }
@@ -76,7 +74,7 @@ func (e *engine) restore(opts Options, t tasks.Task, d tasks.Definition, over bo
 		return nil
 	}
 	if over {
-		made, err := opts.Decode(d.Task)
+		made, err := opts.Decode(opts.Config, d.Task)
 		if err != nil {
 			// Its definition is kept: the next start may be able to read it.
 			opts.Log.Error("task made by the API cannot be read and does not run", "task", t.Name, "err", err)

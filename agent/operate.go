@@ -17,7 +17,7 @@ type command struct {
 	approve *httpapi.ApproveRequest
 	change  *change
 	remove  *removal
-	swap    *worker // the task as a changed configuration has it
+	swap    *succession
 	answer  chan<- reply
 }
 
@@ -33,6 +33,21 @@ type change struct {
 	mode tasks.RunMode
 	// keep makes the change durable; it is called once the change holds.
 	keep func() error
+}
+
+// succession is a task as a changed configuration has it; without task it is the
+// present one that begins anew.
+type succession struct {
+	task *tasks.Task
+	hire func(tasks.Task) (*worker, error)
+}
+
+// after gives the succession that counts when this one follows another.
+func (s succession) after(earlier *succession) *succession {
+	if s.task == nil && earlier != nil {
+		s.task = earlier.task
+	}
+	return &s
 }
 
 // removal ends a task; with destroy what it made goes first.
@@ -59,7 +74,7 @@ func (r *runner) obey(soft, hard context.Context, c command, stopping bool) {
 	case c.remove != nil:
 		out.err = r.remove(*c.remove)
 	case c.swap != nil:
-		r.successor = c.swap
+		r.successor = c.swap.after(r.successor)
 	case c.change != nil:
 		if r.idle() {
 			r.begin(soft, hard, *c.change, c.answer)
@@ -191,8 +206,18 @@ func (r *runner) adopt(soft context.Context, res result) {
 // succeed goes on with the task as a changed configuration has it, from a first
 // pass, as after a restart.
 func (r *runner) succeed(soft context.Context) {
+	next, t := r.successor, r.work.task
+	r.successor = nil
+	if next.task != nil {
+		t = *next.task
+	}
+	w, err := next.hire(t)
+	if err != nil {
+		r.log.Error("changed task was not taken over", "task", r.name, "err", err)
+		return
+	}
 	r.supersede()
-	r.work, r.successor, r.ran = r.successor, nil, ran{}
+	r.work, r.ran = w, ran{}
 	r.tried.Store(false)
 	r.follow(soft)
 	r.publish()

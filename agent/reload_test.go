@@ -11,7 +11,9 @@ import (
 func (b *bench) reload(file ...tasks.Task) {
 	opts := b.options
 	opts.Config.Tasks = file
-	b.engine.reloads <- opts
+	if err := b.engine.take(opts); err != nil {
+		b.t.Error(err)
+	}
 	pass(time.Minute)
 }
 

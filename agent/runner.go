@@ -49,7 +49,7 @@ type runner struct {
 	retry     *retry
 	tick      time.Time // of a scheduled task; zero for never
 	removal   *removal
-	successor *worker // takes over once the task is idle
+	successor *succession // takes over once the task is idle
 }
 
 // ran is what the newest run of this process was started with.

@@ -131,6 +131,13 @@ type memory struct {
 	runs        map[string]tasks.Run
 	records     map[string]tasks.Record
 	definitions map[string]tasks.Definition
+	broken      error // what saving a definition fails with
+}
+
+func (m *memory) fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.broken = err
 }
 
 func newMemory() *memory {
@@ -146,6 +153,9 @@ func (m *memory) Definitions() (map[string]tasks.Definition, error) {
 func (m *memory) SaveDefinition(task string, d *tasks.Definition) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.broken != nil {
+		return m.broken
+	}
 	if d == nil {
 		delete(m.definitions, task)
 		return nil
@@ -217,7 +227,7 @@ func startOver(t *testing.T, parallel int, store *memory, terraform tasks.Worksp
 	b.terraform, _ = terraform.(*terraformFake)
 	var n atomic.Int64
 	n.Store(int64(len(store.runs)))
-	b.engine = &engine{source: b.consul, feed: newFeed(), definitions: store, creations: make(chan creation), reloads: make(chan Options), ended: make(chan struct{}),
+	b.engine = &engine{source: b.consul, feed: newFeed(), definitions: store, creations: make(chan creation), reloads: make(chan reloading), ended: make(chan struct{}),
 		reserved: map[string]bool{}, files: map[string]catalog.Digest{}, answering: func() (bool, string) { return true, "" }}
 	b.engine.past = func(name string) (tasks.Record, []tasks.Run, error) {
 		store.mu.Lock()
@@ -239,7 +249,7 @@ func startOver(t *testing.T, parallel int, store *memory, terraform tasks.Worksp
 	}
 	b.engine.hirer = func(config.Config) func(tasks.Task) (*worker, error) { return hire }
 	b.engine.rehire(config.Config{})
-	decode := func(text json.RawMessage) (tasks.Task, error) {
+	decode := func(_ config.Config, text json.RawMessage) (tasks.Task, error) {
 		var wire httpapi.Task
 		if err := json.Unmarshal(text, &wire); err != nil {
 			return tasks.Task{}, err

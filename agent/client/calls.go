@@ -104,3 +104,12 @@ func (c *Client) Approve(ctx context.Context, task string, r ApproveRequest) (ta
 func (c *Client) RunNow(ctx context.Context, task string) error {
 	return c.post(ctx, nil, &httpapi.Accepted{}, "v1", "tasks", task, "run")
 }
+
+// Reload lets the agent read its configuration anew and tells what that changed.
+// Files with mistakes are an [*Error] with status 400 and a line for each; then
+// nothing was changed.
+func (c *Client) Reload(ctx context.Context) (Reload, error) {
+	var out Reload
+	err := c.post(ctx, nil, &out, "v1", "reload")
+	return out, err
+}

@@ -91,6 +91,8 @@ func TestEveryCallAsksItsPathAndGivesTheObject(t *testing.T) {
 				return c.Approve(ctx, "web", ApproveRequest{By: "ann"})
 			},
 			"POST", "/v1/tasks/web/approve", held},
+		"reload": {httpapi.Reload{Changes: []string{"id changes"}}, func(ctx context.Context, c *Client) (any, error) { return c.Reload(ctx) },
+			"POST", "/v1/reload", httpapi.Reload{Changes: []string{"id changes"}}},
 		"run now": {httpapi.Accepted{}, func(ctx context.Context, c *Client) (any, error) { return nil, c.RunNow(ctx, "web") },
 			"POST", "/v1/tasks/web/run", nil},
 	} {

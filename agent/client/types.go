@@ -20,6 +20,8 @@ type (
 	Summary = httpapi.Summary
 	// Readiness tells whether the agent is ready and what is missing.
 	Readiness = httpapi.Readiness
+	// Reload tells what a reload of the configuration changed.
+	Reload = httpapi.Reload
 	// ApproveRequest is a person's word for a held plan.
 	ApproveRequest = httpapi.ApproveRequest
 )

@@ -50,14 +50,13 @@ func surroundings(legacy bool) (config.Options, error) {
 	}}, nil
 }
 
-// decoder reads tasks of the HTTP API as load reads those of files; base gives
-// the newest configuration.
-func decoder(base func() config.Config, legacy bool) func(json.RawMessage) (tasks.Task, error) {
-	return func(body json.RawMessage) (tasks.Task, error) {
+// decoder reads tasks of the HTTP API as load reads those of files.
+func decoder(legacy bool) func(config.Config, json.RawMessage) (tasks.Task, error) {
+	return func(base config.Config, body json.RawMessage) (tasks.Task, error) {
 		o, err := surroundings(legacy)
 		if err != nil {
 			return tasks.Task{}, err
 		}
-		return config.TaskFromAPI(body, base(), o)
+		return config.TaskFromAPI(body, base, o)
 	}
 }

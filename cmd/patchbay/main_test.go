@@ -165,22 +165,23 @@ func fakeRun() int {
 	return c.run(os.Args[1:])
 }
 
-// hangUp lets a file take the place of live.hcl and tells the program so.
-func hangUp(l agent.Options, file string, loaded <-chan struct{}) error {
-	<-loaded // the first reading
+// hangUp lets a file take the place of live.hcl and reads it as the daemon does
+// after a SIGHUP.
+func hangUp(l agent.Options, file string) error {
 	if err := os.Rename(file, "live.hcl"); err != nil {
 		return err
 	}
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		return err
 	}
-	<-loaded
-	if strings.HasPrefix(file, "bad") {
+	<-l.Reload
+	cfg, err := l.Load()
+	if err != nil {
+		l.Log.Error("read it in vain", "err", err)
 		return nil
 	}
-	cfg := <-l.Reload
-	l.Log.Info("took over", "id", cfg.ID)
-	task, err := l.Decode(json.RawMessage(`{"name":"web","module":"m","condition":{"services":{"names":["web"]}}}`))
+	l.Log.Info("read it anew", "id", cfg.ID, "grace", cfg.ShutdownGrace.String())
+	task, err := l.Decode(cfg, json.RawMessage(`{"name":"web","module":"m","condition":{"services":{"names":["web"]}}}`))
 	l.Log.Info("decoded", "task", task.Name, "err", err)
 	return nil
 }
@@ -191,11 +192,10 @@ func hangUp(l agent.Options, file string, loaded <-chan struct{}) error {
 // file that takes the place of live.hcl before a SIGHUP. INSPECTIONS
 // names a file with what inspect finds, COMPARISONS one with what compare finds.
 func fakeDaemon() daemon {
-	loaded := make(chan struct{}, 8)
 	end := func(_ context.Context, l agent.Options) error {
 		l.Log.Info("ran", "id", l.Config.ID, "tasks", len(l.Config.Tasks), "legacy", l.Legacy)
 		if file := os.Getenv("RELOAD"); file != "" {
-			if err := hangUp(l, file, loaded); err != nil {
+			if err := hangUp(l, file); err != nil {
 				return err
 			}
 		}
@@ -209,11 +209,8 @@ func fakeDaemon() daemon {
 		return map[string]error{"": nil, "killed": agent.ErrKilled, "terraform": agent.ErrTerraform, "consul": agent.ErrConsul,
 			"broken": errors.New("the port is in use")}[os.Getenv("DAEMON")]
 	}
-	counted := func(paths []string) (config.Config, error) {
-		defer func() { loaded <- struct{}{} }()
-		return load(paths, isLegacy(os.Args[0]))
-	}
-	return daemon{load: counted, run: end, once: end,
+	read := func(paths []string) (config.Config, error) { return load(paths, isLegacy(os.Args[0])) }
+	return daemon{load: read, run: end, once: end,
 		inspect: func(ctx context.Context, l agent.Options, names []string) ([]agent.Inspection, error) {
 			l.Log.Info("inspects", "names", strings.Join(names, ","))
 			var found []struct {

@@ -2,59 +2,84 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"os"
 	"os/signal"
-	"sync/atomic"
+	"strings"
 	"syscall"
 
 	"patchbay/agent"
+	"patchbay/agent/client"
 	"patchbay/agent/config"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/spf13/cobra"
 )
 
-// serve runs the daemon and reads its configuration anew at every SIGHUP.
+// serve runs the daemon, which reads its configuration anew at every SIGHUP.
 func (c *cli) serve(ctx context.Context, l agent.Options, paths []string) error {
-	var newest atomic.Pointer[config.Config]
-	newest.Store(&l.Config)
-	l.Decode = decoder(func() config.Config { return *newest.Load() }, c.legacy)
-	reload := make(chan config.Config)
-	l.Reload = reload
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	around, leave := context.WithCancel(ctx)
-	var group errgroup.Group
-	group.Go(func() error {
-		for {
-			select {
-			case <-hangups:
-			case <-around.Done():
-				return nil
-			}
-			cfg, err := c.daemon.load(paths)
-			if err != nil {
-				l.Log.Error("configuration was not reloaded, nothing changed", "err", err)
-				continue
-			}
-			for _, w := range cfg.Warnings {
-				l.Log.Named("config").Warn("configuration is doubtful", "warning", w)
-			}
-			changes := config.Diff(*newest.Load(), cfg)
-			select {
-			case reload <- cfg:
-				newest.Store(&cfg)
-				for _, change := range changes {
-					l.Log.Info("configuration changed", "change", change)
-				}
-				l.Log.Info("configuration was reloaded", "changes", len(changes), "tasks", len(cfg.Tasks))
-			case <-around.Done():
-				return nil
-			}
+	l.Reload, l.Decode = hangups, decoder(c.legacy)
+	l.Load = func() (config.Config, error) {
+		cfg, err := c.daemon.load(paths)
+		if c.legacy {
+			cfg.ShutdownGrace = min(cfg.ShutdownGrace, legacyGrace)
 		}
-	})
-	err := c.daemon.run(ctx, l)
-	leave()
-	_ = group.Wait() // it gives no error
-	return err
+		return cfg, err
+	}
+	return c.daemon.run(ctx, l)
+}
+
+func (c *cli) reload() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Let the daemon read its configuration anew",
+		Long: "Let the daemon read its configuration anew, and tell what that changed. What needs a restart is\n" +
+			"named. Files with a mistake change nothing: every mistake is told and the exit code is 11.",
+		Args: c.noArguments,
+	}
+	a, o := apiFlags(cmd), outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.reloadAgent(cmd.Context(), a, *o) }
+	return cmd
+}
+
+func (c *cli) reloadAgent(ctx context.Context, a *api, o output) error {
+	api, err := a.connect(c)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	done, err := api.Reload(ctx)
+	if err != nil {
+		return notReloaded(err)
+	}
+	return c.show(o, done, func(p *page) { p.reloaded(done) })
+}
+
+// notReloaded shows each mistake of the files in a line of its own.
+func notReloaded(err error) error {
+	const what = "unable to reload the configuration"
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Status == http.StatusBadRequest {
+		return &failure{code: exitError, what: what, details: strings.Split(e.Message, "\n")}
+	}
+	return refused(what, err)
+}
+
+func (p *page) reloaded(r client.Reload) {
+	if len(r.Changes) == 0 {
+		p.line(0, "==> The configuration was read anew: it says what it said before")
+	} else {
+		p.line(0, "==> The configuration was read anew: %s", count(len(r.Changes), "change"))
+	}
+	for _, change := range r.Changes {
+		p.line(4, "%s", change)
+	}
+	if len(r.Restart) > 0 {
+		p.line(0, "Only a restart takes over: %s", strings.Join(r.Restart, ", "))
+	}
+	for _, w := range r.Warnings {
+		p.line(0, "Warning: %s", w)
+	}
 }

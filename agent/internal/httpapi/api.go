@@ -50,14 +50,16 @@ type Options struct {
 	Author Author
 	Decode Decode
 	// Feed tells of changes; nil serves no event streams.
-	Feed   Feed
-	Remote Remote
+	Feed Feed
+	// Reloader reads the configuration anew; nil serves no reload.
+	Reloader Reloader
+	Remote   Remote
 	// Metrics answers GET /metrics; nil answers 404.
 	Metrics http.Handler
 	// Log gets one debug line per request but health; nil is silent.
 	Log hclog.Logger
-	// Buffer is what tasks inherit: one with another shows it; nil is not known.
-	Buffer *tasks.Buffer
+	// Buffer gives what tasks inherit: one with another shows it; nil is not known.
+	Buffer func() tasks.Buffer
 	// Names are the listener's own host names, without port, that a Host header
 	// of a write may have besides addresses and localhost.
 	Names []string
@@ -92,6 +94,15 @@ type route struct {
 	methods map[string]func(exchange)
 }
 
+// wire puts a task on the wire.
+func (a *api) wire(t tasks.Task) Task {
+	if a.Buffer == nil {
+		return NewTask(t, nil)
+	}
+	inherited := a.Buffer()
+	return NewTask(t, &inherited)
+}
+
 // authored tells whether tasks can be made and changed here.
 func (a *api) authored() bool { return a.Author != nil && a.Decode != nil }
 
@@ -122,6 +133,9 @@ func (a *api) routes() []route {
 		{"/v1/tasks/{name}/runs/{id}", "task", false, get(a.run)},
 		{"/v1/tasks/{name}/approve", "task", false, post(a.approve)},
 		{"/v1/tasks/{name}/run", "task", false, post(a.runNow)},
+	}
+	if a.Reloader != nil {
+		routes = append(routes, route{"/v1/reload", "reload", false, post(a.reload)})
 	}
 	if a.Feed != nil {
 		routes = append(routes,

@@ -22,6 +22,14 @@ type Author interface {
 	Remove(ctx context.Context, name string, destroy bool) error
 }
 
+// Reloader puts the configuration in force as its files are now.
+type Reloader interface {
+	// Reload tells what that changed. A [*config.Error] has every mistake of the
+	// files, and then nothing was changed; so too with [tasks.ErrStopping]. Of any
+	// other error a part may be in force.
+	Reload(ctx context.Context) (Reload, error)
+}
+
 // Feed tells of changes.
 type Feed interface {
 	// Events sends every change of any task's state. A receiver that does not keep

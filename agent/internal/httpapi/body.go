@@ -45,6 +45,20 @@ func (x exchange) readBody(required bool) (body []byte, ok bool) {
 	return body, true
 }
 
+// readNothing takes no body, or an empty object. It answers the failure itself and
+// then returns false.
+func (x exchange) readNothing() (ok bool) {
+	body, ok := x.readBody(false)
+	if !ok || len(body) == 0 {
+		return ok
+	}
+	if err := parseObject(body, &struct{}{}); err != nil {
+		x.fail(http.StatusBadRequest, "request body has an error: %s", err)
+		return false
+	}
+	return true
+}
+
 // parseApprove reads the body of an approval.
 func parseApprove(body []byte) (r ApproveRequest, err error) {
 	if err := parseObject(body, &r); err != nil {

@@ -68,7 +68,7 @@ func (a *api) created(x exchange, sent map[string]any, t tasks.Task, mode tasks.
 		x.answer(http.StatusOK, InspectedTask{RequestID: x.id(), Task: sent,
 			Run: Inspected{Plan: op.Text, ChangesPresent: !op.Plan.Empty()}})
 	default:
-		x.answer(http.StatusCreated, OneTask{RequestID: x.id(), Task: NewTask(op.Task, a.Buffer)})
+		x.answer(http.StatusCreated, OneTask{RequestID: x.id(), Task: a.wire(op.Task)})
 	}
 }
 

@@ -26,15 +26,8 @@ func (a *api) approve(x exchange) {
 }
 
 func (a *api) runNow(x exchange) {
-	body, ok := x.readBody(false)
-	if !ok {
+	if !x.readNothing() {
 		return
-	}
-	if len(body) > 0 {
-		if err := parseObject(body, &struct{}{}); err != nil {
-			x.fail(http.StatusBadRequest, "request body has an error: %s", err)
-			return
-		}
 	}
 	if err := a.Operator.RunNow(x.r.Context(), x.name()); err != nil {
 		x.refused(err)

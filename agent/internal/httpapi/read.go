@@ -10,7 +10,7 @@ import (
 func (a *api) tasks(x exchange) {
 	out := TaskList{RequestID: x.id(), Tasks: []Task{}}
 	for _, s := range a.Reader.States() {
-		out.Tasks = append(out.Tasks, NewTask(s.Task, a.Buffer))
+		out.Tasks = append(out.Tasks, a.wire(s.Task))
 	}
 	x.answer(http.StatusOK, out)
 }
@@ -21,7 +21,7 @@ func (a *api) task(x exchange) {
 		x.unknownTask()
 		return
 	}
-	x.answer(http.StatusOK, OneTask{RequestID: x.id(), Task: NewTask(s.Task, a.Buffer)})
+	x.answer(http.StatusOK, OneTask{RequestID: x.id(), Task: a.wire(s.Task)})
 }
 
 func (a *api) states(x exchange) {

@@ -161,7 +161,7 @@ func TestTheDocumentIsValid(t *testing.T) {
 
 func TestTheDocumentHasEveryEndpointAndNoOther(t *testing.T) {
 	var served, documented []string
-	a := &api{Options: Options{Author: &author{}, Decode: decodeTask, Feed: feed{}}}
+	a := &api{Options: Options{Author: &author{}, Decode: decodeTask, Feed: feed{}, Reloader: &reloading{}}}
 	for _, r := range a.routes() {
 		for method := range r.methods {
 			served = append(served, method+" "+strings.ReplaceAll(r.pattern, "...}", "}"))

@@ -174,6 +174,19 @@ type ApproveAnswer struct {
 	Approved  tasks.HeldPlan `json:"approved"`
 }
 
+// Reload answers POST /v1/reload. Its lists are empty rather than null.
+type Reload struct {
+	RequestID string `json:"request_id"`
+	// Changes are plain sentences without secrets; none when the files say what
+	// they said before.
+	Changes []string `json:"changes"`
+	// Restart names the settings whose values only a restart takes over, those of
+	// earlier reloads too.
+	Restart []string `json:"restart"`
+	// Warnings are notes on accepted but doubtful settings, with file and line.
+	Warnings []string `json:"warnings"`
+}
+
 // Accepted answers with 202: POST /v1/tasks/{name}/run, the run will start, and
 // DELETE /v1/tasks/{name}, the task will go.
 type Accepted struct {
