@@ -2,6 +2,7 @@ package consul
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,4 +66,24 @@ func TestNodeMetaIsAskedForInOneOrder(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAFirstEmptyAnswerToNobodyUnderDefaultDenyIsNotTaken(t *testing.T) {
+	inWorld(t, config.Consul{Address: "consul.invalid:8500"}, func(w *world) {
+		w.set("web", several(2)...)
+		w.tell(func(rw http.ResponseWriter, _ call) bool {
+			rw.Header().Set("X-Consul-Default-ACL-Policy", "deny")
+			raw("60", "[]")(rw)
+			return true
+		})
+		ch := w.watch(byName("web"))
+		w.quiet(ch, time.Hour)
+		if err := w.client.Queries()[0].Err; err == nil || !strings.Contains(err.Error(), "no token is configured") || !strings.Contains(err.Error(), "service:read") {
+			t.Errorf("got %v", err)
+		}
+		w.tell(nil)
+		if s, _ := w.next(ch); len(view(t, s, "web").Instances) != 2 {
+			t.Errorf("got %s", describe(s))
+		}
+	})
 }

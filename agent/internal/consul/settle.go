@@ -56,12 +56,14 @@ func lacking(err error, q catalog.Query) error {
 }
 
 // first takes the first answer, with which nothing can be compared. An empty one
-// of which Consul says that results are hidden tells nothing, and an empty list is
+// tells nothing where a lack of rights may have emptied it, and an empty list is
 // taken only after a consistent read agreed: it may be what a guard lets a last
 // key go by.
 func (p *poll) first(ctx context.Context, got answer) error {
-	if got.hidden && got.view.Empty() {
-		return fmt.Errorf("read %s: %w", p.query, lacking(errHidden, p.query))
+	if got.view.Empty() {
+		if err := p.believe(got); err != nil {
+			return fmt.Errorf("read %s: %w", p.query, err)
+		}
 	}
 	if got.view.Empty() && p.query.Kind != catalog.ServiceHealth {
 		read, err := p.client.plain(ctx, p.query, true)
