@@ -54,6 +54,9 @@ func (q Query) String() string {
 	return s
 }
 
+// Compare orders queries by kind, name, datacenter, namespace and node metadata.
+func (q Query) Compare(other Query) int { return compareQuery(q, other) }
+
 func compareQuery(a, b Query) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name),
 		cmp.Compare(a.Datacenter, b.Datacenter), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.NodeMeta, b.NodeMeta))

@@ -28,8 +28,9 @@ type entry struct {
 	view *catalog.View
 	err  error
 	// departed is when the view last lost confirmed instances.
-	departed time.Time
-	watchers map[*watcher]bool
+	departed  time.Time
+	watchers  map[*watcher]bool
+	followers map[*Follower]bool
 }
 
 type watcher struct {
@@ -115,6 +116,9 @@ func (h *hub) publish(e *entry, view *catalog.View, err error) {
 	if !changed && before.Verdict.Trust == view.Verdict.Trust {
 		return
 	}
+	for f := range e.followers {
+		f.note(e.query)
+	}
 	for w := range maps.Clone(e.watchers) {
 		if changed && view.Query.Kind == catalog.ServiceNames {
 			h.resolve(w)
@@ -146,12 +150,7 @@ func (h *hub) need(w *watcher, queries []catalog.Query) {
 	before := w.needs
 	w.needs = make(map[catalog.Query]*entry, len(queries))
 	for _, q := range queries {
-		e := h.entries[q]
-		if e == nil {
-			e = &entry{query: q, since: time.Now(), watchers: map[*watcher]bool{}}
-			h.entries[q] = e
-			h.rouse()
-		}
+		e := h.entry(q)
 		e.watchers[w] = true
 		w.needs[q] = e
 	}
@@ -160,10 +159,26 @@ func (h *hub) need(w *watcher, queries []catalog.Query) {
 			continue
 		}
 		delete(e.watchers, w)
-		if len(e.watchers) == 0 {
-			delete(h.entries, q)
-			h.rouse()
-		}
+		h.drop(e)
+	}
+}
+
+// entry gives the entry of a query, which is polled from then on.
+func (h *hub) entry(q catalog.Query) *entry {
+	e := h.entries[q]
+	if e == nil {
+		e = &entry{query: q, since: time.Now(), watchers: map[*watcher]bool{}, followers: map[*Follower]bool{}}
+		h.entries[q] = e
+		h.rouse()
+	}
+	return e
+}
+
+// drop ends the polling of what nobody needs any more.
+func (h *hub) drop(e *entry) {
+	if len(e.watchers)+len(e.followers) == 0 && h.entries[e.query] == e {
+		delete(h.entries, e.query)
+		h.rouse()
 	}
 }
 
