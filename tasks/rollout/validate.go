@@ -91,18 +91,21 @@ func (r *review) steps(p Plan) {
 		r.when(s.Weight > Whole, field, fmt.Sprintf("the weight %s is more than all", s.Weight), "use 0 to 100 percent")
 		r.when(n > 0 && s.Weight <= p.Steps[max(n-1, 0)].Weight, field, fmt.Sprintf("the weight %s is not above the step before", s.Weight), "list the weights in ascending order")
 		r.when(n == 0 && s.Weight == 0 && len(p.Cohort) == 0, field, "a step of 0% without a cohort gives the candidate nothing", "begin above 0 or declare a cohort")
-		r.when(s.Hold != 0 && (s.Hold < p.CheckEvery || s.Hold > MaxTime), field, fmt.Sprintf("the hold of %s is shorter than one check or longer than %s", s.Hold, MaxTime),
-			fmt.Sprintf("hold for %s or longer, so that the step is judged before the next", p.CheckEvery))
+		r.when(s.Hold != 0 && (s.Hold < p.check() || s.Hold > MaxTime), field, fmt.Sprintf("the hold of %s is shorter than check_every or longer than %s", s.Hold, MaxTime),
+			fmt.Sprintf("hold for %s or longer, so that the step is judged before the next", p.check()))
 	}
 }
 
 func (r *review) times(p Plan) {
 	r.when(p.CheckEvery < time.Second || p.CheckEvery > MaxTime, "check_every", fmt.Sprintf("%s is shorter than 1s or longer than %s", p.CheckEvery, MaxTime), "check every 10s, or at least every second")
-	r.when(p.Interval < p.CheckEvery || p.Interval > MaxTime, "interval", fmt.Sprintf("%s is shorter than check_every or longer than %s", p.Interval, MaxTime),
-		fmt.Sprintf("hold for %s or longer, so that each step is judged before the next", p.CheckEvery))
-	r.when(p.Deadline != 0 && (p.Deadline < p.CheckEvery || p.Deadline > MaxTime), "deadline", fmt.Sprintf("%s is shorter than check_every or longer than %s", p.Deadline, MaxTime),
-		fmt.Sprintf("use %s or longer, or 0 to wait for ever", p.CheckEvery))
+	r.when(p.Interval < p.check() || p.Interval > MaxTime, "interval", fmt.Sprintf("%s is shorter than check_every or longer than %s", p.Interval, MaxTime),
+		fmt.Sprintf("hold for %s or longer, so that each step is judged before the next", p.check()))
+	r.when(p.Deadline != 0 && (p.Deadline < p.check() || p.Deadline > MaxTime), "deadline", fmt.Sprintf("%s is shorter than check_every or longer than %s", p.Deadline, MaxTime),
+		fmt.Sprintf("use %s or longer, or 0 to wait for ever", p.check()))
 }
+
+// check is CheckEvery, or the shortest that it may be.
+func (p Plan) check() time.Duration { return max(p.CheckEvery, time.Second) }
 
 func (r *review) limits(p Plan) {
 	r.when(p.Threshold < 1 || p.Threshold > maxThreshold, "threshold", fmt.Sprintf("%d failed judgements cannot be the limit", p.Threshold), fmt.Sprintf("use 1 to %d", maxThreshold))
