@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"patchbay/e2e/internal/rig"
+
+	"github.com/hashicorp/consul/api"
 )
 
 // The section of tasks/README.md that tells every difference from
@@ -206,4 +209,88 @@ func TestOneRunOfEveryTaskFailsWhenAPlanIsHeld(t *testing.T) {
 	}
 	w.says(11, "", once, "the plan is held")
 	w.reads(made, "web-1,web-2")
+}
+
+// guarded makes the world's Consul one that checks rights, and gives the program a
+// token with which it may read services and nodes. It gives what takes rights from
+// the token, what gives them back, and what deletes it.
+func (w *world) guarded() (weaken, mend, remove func()) {
+	w.t.Helper()
+	const management = "4dc4a3a5-6d3c-4a0c-9a5b-0a6b6b8d1c11"
+	w.must(w.consul.Stop(limit))
+	w.must(w.consul.Wipe())
+	file := filepath.Join(w.dir, "consul", "consul.json")
+	text, err := os.ReadFile(file)
+	w.must(err)
+	var settings map[string]any
+	w.must(json.Unmarshal(text, &settings))
+	settings["acl"] = map[string]any{"enabled": true, "default_policy": "deny",
+		"tokens": map[string]any{"initial_management": management, "agent": management}}
+	text, err = json.Marshal(settings)
+	w.must(err)
+	w.must(os.WriteFile(file, text, 0o600))
+	w.consul.Client, err = api.NewClient(&api.Config{Address: w.consul.Addr, Token: management})
+	w.must(err)
+	w.must(w.consul.Start(w.t.Context()))
+
+	acl := w.consul.Client.ACL()
+	const rules = `service_prefix "" { policy = "read" }`
+	policy, _, err := acl.PolicyCreate(&api.ACLPolicy{Name: "reader", Rules: rules + ` node_prefix "" { policy = "read" }`}, nil)
+	w.must(err)
+	token, _, err := acl.TokenCreate(&api.ACLToken{Policies: []*api.ACLLink{{ID: policy.ID}}}, nil)
+	w.must(err)
+	w.program.Env = []string{"CONSUL_HTTP_TOKEN=" + token.SecretID}
+	change := func(rules string) func() {
+		return func() {
+			_, _, err := acl.PolicyUpdate(&api.ACLPolicy{ID: policy.ID, Name: policy.Name, Rules: rules}, nil)
+			w.must(err)
+		}
+	}
+	return change(rules), change(policy.Rules), func() {
+		_, err := acl.TokenDelete(token.AccessorID, nil)
+		w.must(err)
+	}
+}
+
+func TestATokenThatLosesItsRightsRemovesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	weaken, mend, remove := w.guarded()
+	w.serve("web", "web-1", "web-2")
+	made := filepath.Join(w.dir, "made.txt")
+	// Without long polls every read is a plain one, which sees lost rights at once.
+	config := strings.Replace(w.config(local, w.filesTask("web", "web", made)), "consul {\n", "consul {\n  max_polls = 1\n  service_registration {\n    enabled = false\n  }\n", 1)
+	w.start(config)
+	w.reads(made, "web-1,web-2")
+	w.phase("web", "applied")
+	refused := func(why string) {
+		t.Helper()
+		w.must(w.patchbay.AwaitLog(t.Context(), "query failed, its last good answer was kept", limit))
+		w.reads(made, "web-1,web-2")
+		if n := w.applied("web"); n != 1 {
+			t.Errorf("%s: %d runs were applied, want the first alone", why, n)
+		}
+	}
+	restart := func() {
+		t.Helper()
+		w.must(w.patchbay.Stop(limit))
+		w.start(config)
+	}
+
+	weaken()
+	refused("rights lost")
+	restart()
+	refused("rights lost, after a restart")
+	mend()
+	w.must(w.patchbay.AwaitLog(t.Context(), "query answered again", limit))
+	w.phase("web", "unchanged")
+
+	remove()
+	refused("token deleted")
+	restart()
+	refused("token deleted, after a restart")
+	w.program.Env = nil
+	restart()
+	w.must(w.patchbay.AwaitLog(t.Context(), "no consul token was configured though Consul checks rights", limit))
+	refused("no token")
 }
