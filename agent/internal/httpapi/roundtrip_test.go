@@ -16,7 +16,7 @@ import (
 
 // decodeAsAgent reads a task as the agent does.
 func decodeAsAgent(raw json.RawMessage) (tasks.Task, error) {
-	base := config.Config{WorkingDir: "/srv", Buffer: tasks.Buffer{Enabled: true, Min: 5 * time.Second, Max: 20 * time.Second}, Providers: []tasks.Provider{{Name: "fw"}}}
+	base := config.Config{WorkingDir: "/srv", Buffer: tasks.Buffer{Enabled: true, Min: 5 * time.Second, Max: 20 * time.Second}, Providers: []tasks.Provider{{Name: "fw", Arguments: tasks.NewSecretValue(cty.EmptyObjectVal)}}}
 	return config.TaskFromAPI(raw, base, config.Options{WorkDir: "/srv"})
 }
 
