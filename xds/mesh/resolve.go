@@ -25,20 +25,17 @@ func (m *Mesh) Service(t Target) Service {
 	return Service{Name: t.Service, Datacenter: t.Datacenter, Namespace: t.Namespace, Protocol: TCP}
 }
 
-// Targets lists everything that requests to a target can reach, in order, the
-// target's own cluster and what it fails over to included.
+// Targets lists the clusters that requests to a target can go to, in order.
 func (m *Mesh) Targets(t Target) []Target {
 	var out []Target
-	s := m.Service(t)
 	add := func(legs []Leg) {
 		for _, leg := range legs {
 			out = append(out, leg.Target)
-			out = append(out, m.Service(leg.Target).Failover...)
 		}
 	}
 	add(m.Legs(t))
 	if t.Subset == "" {
-		for _, r := range s.Routes {
+		for _, r := range m.Service(t).Routes {
 			add(m.Resolve(r.To))
 			if r.Mirror != nil {
 				add([]Leg{{Target: r.Mirror.Target}})
@@ -47,6 +44,12 @@ func (m *Mesh) Targets(t Target) []Target {
 	}
 	slices.SortFunc(out, Target.Compare)
 	return slices.Compact(out)
+}
+
+// Behind lists whose instances serve a target: its own, then those that it fails
+// over to.
+func (m *Mesh) Behind(t Target) []Target {
+	return append([]Target{t}, m.Service(t).Failover...)
 }
 
 // Legs are the targets of a service's requests that no route matches. A subset that

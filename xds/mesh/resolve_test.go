@@ -57,14 +57,13 @@ func TestASplitIsMultipliedOut(t *testing.T) {
 	}
 }
 
-func TestTargetsAreAllThatRequestsCanReach(t *testing.T) {
+func TestTargetsAreTheClustersThatRequestsCanGoTo(t *testing.T) {
 	m := &Mesh{Services: []Service{
 		{Name: "web", DefaultSubset: "v1", Failover: []Target{{Service: "web", Datacenter: "dc2"}},
 			Routes: []Route{{To: []Leg{own("api", "", Whole)}, Mirror: &Mirror{Target: Target{Service: "copy"}}}}},
 		{Name: "api", Default: []Leg{own("api", "a", 1), own("api", "b", 9999)}},
 	}}
-	want := []Target{{Service: "api", Subset: "a"}, {Service: "api", Subset: "b"}, {Service: "copy"},
-		{Service: "web", Datacenter: "dc2"}, {Service: "web", Subset: "v1"}}
+	want := []Target{{Service: "api", Subset: "a"}, {Service: "api", Subset: "b"}, {Service: "copy"}, {Service: "web", Subset: "v1"}}
 	if d := cmp.Diff(want, m.Targets(Target{Service: "web"})); d != "" {
 		t.Errorf("want (-), got (+):\n%s", d)
 	}
