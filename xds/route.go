@@ -38,6 +38,7 @@ func virtualHost(name string, names []string, m *mesh.Mesh, t mesh.Target) (*rou
 	out := &route.VirtualHost{Name: name, Domains: names}
 	if t.Subset == "" {
 		for n, r := range s.Routes {
+			r.To = m.Resolve(r.To)
 			made, err := newRoute(fmt.Sprintf("%s/%s", s.Name, cmp.Or(r.Name, fmt.Sprint(n+1))), r, s)
 			if err != nil {
 				return nil, err

@@ -1,0 +1,307 @@
+package proxies
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"patchbay/tasks"
+	"patchbay/tasks/catalog"
+	"patchbay/xds"
+	"patchbay/xds/mesh"
+	"patchbay/xds/server"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// window is how long changes are gathered after one was published. The first
+// change after a quiet time goes out at once.
+const window = 10 * time.Millisecond
+
+// Views gives changed views one by one.
+type Views interface {
+	// Need makes queries all that is followed.
+	Need([]catalog.Query)
+	// Changed is ready when Take has something to give; Take gives each view that
+	// changed since, the newest.
+	Changed() <-chan struct{}
+	Take() []*catalog.View
+}
+
+// Options is what a feed is made with.
+type Options struct {
+	Views Views
+	Store *server.Store
+	// Compile reads a Consul filter expression.
+	Compile func(string) (tasks.Matcher, error)
+	Log     hclog.Logger
+}
+
+// Feed is the owner of what is served.
+type Feed struct {
+	opts     Options
+	declared chan declaration
+	ask      chan chan<- []Target
+
+	// What follows is Run's alone.
+	mesh     *mesh.Mesh
+	matchers map[mesh.Target]tasks.Matcher
+	// pending are roles that wait for the first answer of a service.
+	pending map[string]xds.Role
+	served  map[string]map[server.Key]bool
+	views   map[catalog.Query]*catalog.View
+	// of tells which targets are built from a query.
+	of      map[catalog.Query][]mesh.Target
+	targets map[mesh.Target]*Target
+}
+
+type declaration struct {
+	mesh *mesh.Mesh
+	done chan<- error
+}
+
+// Target is how a set of instances is served.
+type Target struct {
+	mesh.Target
+	// Healthy of Total endpoints take requests.
+	Healthy, Total int
+	// Omitted are instances that clients cannot be given.
+	Omitted []xds.Omission
+	// Held says why the last good endpoints are kept; "" when they are the newest.
+	Held string
+	// Version is that of the endpoints; "" until Consul answered for them.
+	Version string
+}
+
+// New returns a feed; nothing is served before [Feed.Declare].
+func New(opts Options) *Feed {
+	return &Feed{opts: opts, declared: make(chan declaration), ask: make(chan chan<- []Target), mesh: &mesh.Mesh{},
+		pending: map[string]xds.Role{}, served: map[string]map[server.Key]bool{}, views: map[catalog.Query]*catalog.View{},
+		of: map[catalog.Query][]mesh.Target{}, targets: map[mesh.Target]*Target{}}
+}
+
+// Declare takes another mesh over; the feed owns it from then on. An error changes
+// nothing.
+func (f *Feed) Declare(ctx context.Context, m *mesh.Mesh) error {
+	done := make(chan error, 1)
+	select {
+	case f.declared <- declaration{m, done}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Targets tells how every target is served, in order.
+func (f *Feed) Targets(ctx context.Context) ([]Target, error) {
+	answer := make(chan []Target, 1)
+	select {
+	case f.ask <- answer:
+		return <-answer, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Run works until ctx ends.
+func (f *Feed) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	<-timer.C
+	changed := f.opts.Views.Changed()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case d := <-f.declared:
+			d.done <- f.declare(d.mesh)
+		case answer := <-f.ask:
+			answer <- f.describe()
+		case <-changed:
+			f.take(f.opts.Views.Take())
+			changed = nil
+			timer.Reset(window)
+		case <-timer.C:
+			changed = f.opts.Views.Changed()
+		}
+	}
+}
+
+// declare makes the roles of a mesh and asks for the views that they need.
+func (f *Feed) declare(m *mesh.Mesh) error {
+	roles, err := xds.NewRoles(m)
+	if err != nil {
+		return err
+	}
+	matchers := map[mesh.Target]tasks.Matcher{}
+	for _, s := range m.Services {
+		for _, sub := range s.Subsets {
+			if matchers[s.Own(sub.Name)], err = f.opts.Compile(sub.Filter); err != nil {
+				return fmt.Errorf("read filter of subset %s of %s: %w", sub.Name, s.Name, err)
+			}
+		}
+	}
+	f.mesh, f.matchers = m, matchers
+	f.aim(roles)
+	f.opts.Views.Need(slices.SortedFunc(maps.Keys(f.of), catalog.Query.Compare))
+	maps.DeleteFunc(f.views, func(q catalog.Query, _ *catalog.View) bool { return f.of[q] == nil })
+	f.publish(slices.SortedFunc(maps.Keys(f.targets), mesh.Target.Compare))
+	return nil
+}
+
+// aim makes roles what is wanted.
+func (f *Feed) aim(roles []xds.Role) {
+	before := f.targets
+	f.targets, f.of, f.pending = map[mesh.Target]*Target{}, map[catalog.Query][]mesh.Target{}, map[string]xds.Role{}
+	for _, r := range roles {
+		f.pending[r.Name] = r
+		for _, t := range r.Targets {
+			if f.targets[t] != nil {
+				continue
+			}
+			if f.targets[t] = before[t]; f.targets[t] == nil {
+				f.targets[t] = &Target{Target: t}
+			}
+			for _, behind := range f.mesh.Behind(t) {
+				q := query(behind)
+				f.of[q] = append(f.of[q], t)
+			}
+		}
+	}
+	for name := range f.served {
+		if _, ok := f.pending[name]; !ok {
+			f.opts.Log.Warn("role is not declared any more, its Envoys keep what they have", "role", name)
+			delete(f.served, name)
+		}
+	}
+}
+
+// query asks for the health of a target's service.
+func query(t mesh.Target) catalog.Query {
+	return catalog.Query{Kind: catalog.ServiceHealth, Name: t.Service, Datacenter: t.Datacenter, Namespace: t.Namespace}
+}
+
+// take builds the endpoints of the services whose views changed.
+func (f *Feed) take(views []*catalog.View) {
+	var dirty []mesh.Target
+	for _, v := range views {
+		before := f.views[v.Query]
+		kept, why := settle(before, v)
+		f.views[v.Query] = kept
+		for _, t := range f.of[v.Query] {
+			if f.targets[t].Held != why {
+				f.opts.Log.Warn("endpoints are held or let go", "target", t.String(), "why", why)
+			}
+			f.targets[t].Held = why
+			if kept != before && !slices.Contains(dirty, t) {
+				dirty = append(dirty, t)
+			}
+		}
+	}
+	f.publish(dirty)
+}
+
+// publish builds the endpoints of targets and gives them out, together with every
+// role that waited for them.
+func (f *Feed) publish(targets []mesh.Target) {
+	shared := server.Change{Scope: server.Shared}
+	for _, t := range targets {
+		if r := f.build(t); r != nil {
+			shared.Upserts = append(shared.Upserts, r)
+		}
+	}
+	changes := []server.Change{shared}
+	for name, r := range f.pending {
+		if slices.ContainsFunc(r.Targets, func(t mesh.Target) bool { return f.targets[t].Version == "" }) {
+			continue
+		}
+		delete(f.pending, name)
+		changes = append(changes, f.give(r))
+	}
+	f.opts.Store.Publish(changes...)
+}
+
+// give makes the change that brings a role to what is wanted.
+func (f *Feed) give(r xds.Role) server.Change {
+	out := server.Change{Scope: r.Name, Upserts: r.Resources}
+	now := map[server.Key]bool{}
+	for _, x := range r.Resources {
+		now[server.Key{Type: x.Type, Name: x.Name}] = true
+	}
+	for k := range f.served[r.Name] {
+		if !now[k] {
+			out.Removed = append(out.Removed, k)
+		}
+	}
+	f.served[r.Name] = now
+	return out
+}
+
+// build makes the endpoints of a target; nil while Consul has not answered for it.
+func (f *Feed) build(t mesh.Target) *xds.Resource {
+	var groups []xds.Group
+	state := f.targets[t]
+	for n, behind := range f.mesh.Behind(t) {
+		v := f.views[query(behind)]
+		if v == nil && n == 0 {
+			return nil
+		}
+		if v != nil {
+			groups = append(groups, f.group(behind, v))
+		}
+	}
+	r, omitted, err := xds.NewEndpoints(t, groups...)
+	if err != nil {
+		f.opts.Log.Error("endpoints were not made", "target", t.String(), "err", err)
+		return nil
+	}
+	if !slices.Equal(omitted, state.Omitted) {
+		for _, o := range omitted {
+			f.opts.Log.Warn("instance cannot be given to Envoy", "target", t.String(), "instance", o.Instance, "why", o.Why)
+		}
+	}
+	state.Omitted, state.Version = omitted, r.Version
+	state.Healthy, state.Total = count(groups)
+	return r
+}
+
+// group gives the instances of one priority.
+func (f *Feed) group(t mesh.Target, v *catalog.View) xds.Group {
+	g := xds.Group{Instances: v.Instances}
+	for _, sub := range f.mesh.Service(t).Subsets {
+		if sub.Name == t.Subset {
+			g.OnlyPassing = sub.OnlyPassing
+		}
+	}
+	if match := f.matchers[t]; match != nil {
+		g.Instances = slices.DeleteFunc(slices.Clone(v.Instances), func(i catalog.Instance) bool { return !match(i) })
+	}
+	return g
+}
+
+func count(groups []xds.Group) (healthy, total int) {
+	for _, g := range groups {
+		total += len(g.Instances)
+		for _, i := range g.Instances {
+			if s := i.Status(); s == catalog.Passing || s == catalog.Warning && !g.OnlyPassing {
+				healthy++
+			}
+		}
+	}
+	return healthy, total
+}
+
+func (f *Feed) describe() []Target {
+	out := make([]Target, 0, len(f.targets))
+	for _, t := range slices.SortedFunc(maps.Keys(f.targets), mesh.Target.Compare) {
+		out = append(out, *f.targets[t])
+	}
+	return out
+}
