@@ -5,9 +5,14 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"patchbay/tasks/catalog"
 )
+
+// shipped begins the source of a module that comes with Patchbay: no other one is
+// given the weights of instances.
+const shipped = "builtin/"
 
 // Service is one entry of a module's services variable: the instance and the
 // task's own data for it.
@@ -34,7 +39,8 @@ type Input struct {
 // NewInput projects a snapshot on a task. match compiles the filters of the
 // condition and of the input; see [Services.Select].
 func NewInput(t Task, snapshot catalog.Snapshot, match func(filter string) Matcher) Input {
-	in := Input{Condition: digestCondition(t.Condition, snapshot, match)}
+	weights := strings.HasPrefix(t.Module, shipped)
+	in := Input{Condition: digestCondition(t.Condition, snapshot, match, weights)}
 	h := catalog.NewHasher()
 	if c := t.Condition.CatalogServices; c != nil && t.Condition.UseAsModuleInput {
 		in.CatalogServices = c.Select(snapshot)
@@ -43,7 +49,7 @@ func NewInput(t Task, snapshot catalog.Snapshot, match func(filter string) Match
 	for _, given := range t.Given() {
 		if s := given.Services; s != nil {
 			list := s.Select(snapshot, match)
-			h.String("services").Digest(digestServices(*s, list))
+			h.String("services").Digest(digestServices(*s, list, weights))
 			in.Services = append(in.Services, list...)
 		}
 		if given.ConsulKV != nil {
@@ -62,10 +68,10 @@ func NewInput(t Task, snapshot catalog.Snapshot, match func(filter string) Match
 
 // digestCondition identifies what starts a run: of catalog-services the names
 // alone, of a schedule nothing.
-func digestCondition(c Condition, snapshot catalog.Snapshot, match func(string) Matcher) catalog.Digest {
+func digestCondition(c Condition, snapshot catalog.Snapshot, match func(string) Matcher, weights bool) catalog.Digest {
 	switch {
 	case c.Services != nil:
-		return digestServices(*c.Services, c.Services.Select(snapshot, match))
+		return digestServices(*c.Services, c.Services.Select(snapshot, match), weights)
 	case c.CatalogServices != nil:
 		return digestNames(c.CatalogServices.Select(snapshot), false)
 	case c.ConsulKV != nil:
@@ -137,9 +143,10 @@ func (in Input) Instances() []catalog.Instance {
 	return out
 }
 
-// digestServices covers the contract's attributes of a service and the weights;
-// check output, tagged addresses and check names start no run.
-func digestServices(s Services, list []Service) catalog.Digest {
+// digestServices covers the contract's attributes of a service and, where the
+// module may be given them, the weights; check output, tagged addresses and check
+// names start no run.
+func digestServices(s Services, list []Service, weights bool) catalog.Digest {
 	sorted := slices.Clone(list)
 	slices.SortStableFunc(sorted, func(a, b Service) int { return cmp.Compare(a.Key(), b.Key()) })
 	h := catalog.NewHasher()
@@ -152,7 +159,9 @@ func digestServices(s Services, list []Service) catalog.Digest {
 			h.Map(i.UserMeta)
 		}
 		h.String(i.ID, i.Name, i.Kind, i.Host(), i.Namespace, i.Status()).Int(i.Port).Map(i.Meta).Strings(i.Tags)
-		h.Int(i.Weights.Passing).Int(i.Weights.Warning)
+		if weights {
+			h.Int(i.Weights.Passing).Int(i.Weights.Warning)
+		}
 		h.String(i.Node.Name, i.Node.ID, i.Node.Address, i.Node.Datacenter)
 		h.Map(i.Node.TaggedAddresses).Map(i.Node.Meta)
 	}

@@ -72,7 +72,7 @@ func TestInputDigestKnowsWhatStartsARun(t *testing.T) {
 		"address":   {func(i *catalog.Instance) { i.Address = "10.0.0.2" }, true},
 		"meta":      {func(i *catalog.Instance) { i.Meta = map[string]string{"k": "v"} }, true},
 		"tags":      {func(i *catalog.Instance) { i.Tags = []string{"v"} }, true},
-		"weights":   {func(i *catalog.Instance) { i.Weights.Passing = 5 }, true},
+		"weights":   {func(i *catalog.Instance) { i.Weights.Passing = 5 }, false},
 		"node meta": {func(i *catalog.Instance) { i.Node.Meta = map[string]string{"k": "v"} }, true},
 		"health":    {func(i *catalog.Instance) { i.Checks[0].Status = catalog.Critical }, true},
 	}
