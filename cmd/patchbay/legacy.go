@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // isLegacy tells whether a program of this path answers as
@@ -57,7 +56,7 @@ func (c *cli) runLegacy(args []string) int {
 // legacyRoot has the commands of Consul-Terraform-Sync and no other.
 func (c *cli) legacyRoot() *cobra.Command {
 	root := c.bareRoot()
-	task := &cobra.Command{Use: "task", Short: "Create, enable, disable and delete tasks", Args: cobra.ArbitraryArgs, RunE: c.unknownCommand}
+	task := &cobra.Command{Use: "task", Args: cobra.ArbitraryArgs, RunE: c.unknownCommand}
 	task.Flags().SetInterspersed(false)
 	task.AddCommand(c.taskCreate(), c.taskEnable(), c.taskDisable(), c.taskDelete())
 	for _, cmd := range task.Commands() {
@@ -106,41 +105,5 @@ func (c *cli) usage(cmd *cobra.Command) string {
 	if !c.legacy {
 		return cmd.UsageString()
 	}
-	var b strings.Builder
-	options := cmd
-	switch {
-	case !cmd.HasParent():
-		fmt.Fprintf(&b, "Usage CLI: %s <command> [-help] [options]\n\nCommands:\n", legacyName)
-		listCommands(&b, cmd)
-		options = subcommand(cmd, "start")
-	case cmd.HasSubCommands():
-		fmt.Fprintf(&b, "Usage: %s %s <subcommand> [-help] [options]\n\nSubcommands:\n", legacyName, cmd.Name())
-		listCommands(&b, cmd)
-		return b.String()
-	case cmd.Name() == "start":
-		fmt.Fprintf(&b, "Usage CLI: %s start [-help] [options]\n", legacyName)
-	default:
-		use := strings.Replace(cmd.Use, "[options]", "[-help] [options]", 1)
-		fmt.Fprintf(&b, "Usage: %s %s %s\n\n  %s.\n", legacyName, cmd.Parent().Name(), use, cmd.Short)
-	}
-	b.WriteString("\nOptions:\n")
-	options.Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Hidden {
-			return
-		}
-		fmt.Fprintf(&b, "  -%s", f.Name)
-		if f.DefValue != "" && f.DefValue != "[]" {
-			fmt.Fprintf(&b, " [Default: %s]", f.DefValue)
-		}
-		fmt.Fprintf(&b, "\n    %s\n\n", f.Usage)
-	})
-	return b.String()
-}
-
-func listCommands(b *strings.Builder, cmd *cobra.Command) {
-	for _, sub := range cmd.Commands() {
-		if !sub.Hidden {
-			fmt.Fprintf(b, "    %-10s%s\n", sub.Name(), sub.Short)
-		}
-	}
+	return c.legacyUsage(cmd)
 }

@@ -44,7 +44,7 @@ func (c *cli) legacyBegin(ctx context.Context, s *starting) error {
 	log := c.logger(cfg)
 	if err != nil {
 		log = c.logger(config.Config{})
-		log.Named("cli").Error("error building configuration", "error", err)
+		log.Named("cli").Error("error "+stage(err)+" configuration", "error", err)
 		return &failure{code: exitConfig}
 	}
 	log.Named("cli").Info(fmt.Sprintf("%s (%s)", legacyVersion, build().Commit))
