@@ -25,6 +25,9 @@ type Task struct {
 	Condition Condition
 	// ModuleInputs add data to what the module is given and start nothing.
 	ModuleInputs []ModuleInput
+	// OldServices are the names of services that the task lists in the old form, in
+	// its order; nil without. What they select is in Condition or ModuleInputs.
+	OldServices []string
 	// VariableFiles are absolute paths; their values are in Variables already.
 	VariableFiles []string
 	// Variables are the user's values for module variables.

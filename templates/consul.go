@@ -57,8 +57,9 @@ func newConsulVariables(t tasks.Task, in tasks.Input, m module) ([]consulVariabl
 	return out, nil
 }
 
-// variableOrder names every variable once: the condition's, then the module
-// inputs' in their order, then the rest with services last.
+// variableOrder names every variable once: services of the old list, the
+// condition's, then the module inputs' in their order, then the rest with services
+// last.
 func variableOrder(t tasks.Task) []string {
 	var names []string
 	add := func(name string, given bool) {
@@ -66,6 +67,7 @@ func variableOrder(t tasks.Task) []string {
 			names = append(names, name)
 		}
 	}
+	add(servicesVariable, len(t.OldServices) > 0)
 	add(catalogVariable, t.Condition.CatalogServices != nil)
 	for _, given := range t.Given() {
 		add(servicesVariable, given.Services != nil)

@@ -44,6 +44,9 @@ func matrix() map[string]example {
 		"condition schedule with all inputs":              of(clock, keys, nodes, services),
 		"no condition and all inputs":                     of(tasks.Condition{}, services, key, nodes),
 	}
+	old := of(tasks.Condition{ConsulKV: key.ConsulKV, UseAsModuleInput: true}, nodes, services)
+	old.task.OldServices = []string{"web"}
+	out["services of the old list come first"] = old
 	for name, c := range map[string]struct {
 		condition tasks.Condition
 		others    []tasks.ModuleInput

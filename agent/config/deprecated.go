@@ -95,6 +95,13 @@ func (d *decoder) oldNames(t *taskBlock) {
 		t.Condition = tasks.Condition{Services: selection(groups), UseAsModuleInput: true}
 	}
 	t.where["condition"] = f.pos
+	for _, e := range elements(f) {
+		name := e.value.text // as serviceGroups, which has told what is no name
+		if s, known := d.blocks[name]; known {
+			name = s.Names[0]
+		}
+		t.OldServices = append(t.OldServices, name)
+	}
 }
 
 // oldServices warns of a list of services. Where their blocks differ no newer form

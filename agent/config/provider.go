@@ -119,7 +119,10 @@ const (
 func (d *decoder) checkAfterApply(t *taskBlock) {
 	for _, id := range t.Providers {
 		p := providerOf(d.cfg.Providers, id)
-		arguments := p.Arguments.Reveal().AsValueMap()
+		var arguments map[string]cty.Value
+		if v := p.Arguments.Reveal(); v != cty.NilVal {
+			arguments = v.AsValueMap()
+		}
 		switch p.Name {
 		case panos:
 			if !isText(arguments["username"]) && d.env("PANOS_USERNAME") == "" {
