@@ -70,7 +70,7 @@ func (e *engine) create(soft, hard context.Context, c creation) {
 		c.answer <- reply{err: err}
 		return
 	}
-	r := newRunner(c.work, e.source, e.feed, record, recent)
+	r := newRunner(c.work, e.source, record, recent)
 	r.slots = e.slots
 	op := &operation{change: c.change, answer: c.answer}
 	if err := e.slots.sem.Acquire(soft, 1); err != nil {
@@ -170,7 +170,7 @@ func encode(t tasks.Task, inherited tasks.Buffer) (json.RawMessage, error) {
 // removed ends what the API still knew of a task.
 func (e *engine) removed(r *runner) error {
 	e.drop(r)
-	e.feed.forget(r.name)
+	e.feed.vanish(*r.state.Load())
 	file := e.fileDigest(r.name)
 	if file == (catalog.Digest{}) {
 		return e.definitions.SaveDefinition(r.name, nil)

@@ -140,10 +140,14 @@ func (e *engine) release(name string) {
 	delete(e.reserved, name)
 }
 
+// add makes a task one that others see. Only then is it told of: a listener that
+// heard of it before could not find it.
 func (e *engine) add(r *runner) {
+	r.feed = e.feed
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.runners = append(e.runners, r)
+	e.mu.Unlock()
+	e.feed.appear(*r.state.Load())
 }
 
 func (e *engine) drop(r *runner) {

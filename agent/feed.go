@@ -48,6 +48,25 @@ func (f *feed) publish(s tasks.State) {
 		return
 	}
 	f.told[s.Task.Name] = g
+	f.wake(s)
+}
+
+// appear tells of a task that is there from now on: who looks for it finds it.
+func (f *feed) appear(s tasks.State) {
+	f.forget(s.Task.Name)
+	f.publish(s)
+}
+
+// vanish tells the last state of a task that is gone: who looks for it finds none.
+func (f *feed) vanish(s tasks.State) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.told, s.Task.Name)
+	f.wake(s)
+}
+
+// wake gives a state to every listener; f.mu is held.
+func (f *feed) wake(s tasks.State) {
 	for l := range f.listeners {
 		if _, ok := l.waiting[s.Task.Name]; !ok {
 			l.order = append(l.order, s.Task.Name)
@@ -60,7 +79,7 @@ func (f *feed) publish(s tasks.State) {
 	}
 }
 
-// forget drops a task that is gone.
+// forget drops what was told of a name.
 func (f *feed) forget(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

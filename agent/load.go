@@ -93,7 +93,7 @@ func (e *engine) restore(opts Options, t tasks.Task, d tasks.Definition, over bo
 	if err != nil {
 		return err
 	}
-	r := newRunner(w, e.source, e.feed, record, recent)
+	r := newRunner(w, e.source, record, recent)
 	if over && d.Destroy {
 		r.removal = &removal{destroy: true}
 		r.want(tasks.Destroyed)

@@ -22,7 +22,7 @@ type runner struct {
 	name   string
 	source catalog.Source
 	slots  *slots
-	feed   *feed
+	feed   *feed        // nil before the task is there for others to see
 	failed chan<- error // gets the failure of the first pass, when there is room
 	now    func() time.Time
 	log    hclog.Logger
@@ -67,8 +67,8 @@ type pending struct {
 	at          time.Time
 }
 
-func newRunner(w *worker, source catalog.Source, feed *feed, record tasks.Record, recent []tasks.Run) *runner {
-	r := &runner{name: w.task.Name, work: w, source: source, feed: feed, now: w.now, log: w.log, commands: make(chan command),
+func newRunner(w *worker, source catalog.Source, record tasks.Record, recent []tasks.Run) *runner {
+	r := &runner{name: w.task.Name, work: w, source: source, now: w.now, log: w.log, commands: make(chan command),
 		reports: make(chan tasks.Run), done: make(chan struct{}), record: record, recent: recent, leave: func() {}}
 	if len(recent) > 0 {
 		newest := recent[0]

@@ -32,7 +32,9 @@ type Reloader interface {
 
 // Feed tells of changes.
 type Feed interface {
-	// Events sends every change of any task's state. A receiver that does not keep
+	// Events sends every change of any task's state, the first state of a new task
+	// and the last one of a task that is gone, of which the Reader knows then
+	// already. A receiver that does not keep
 	// up gets the newest state of each task only. The channel is closed when ctx ends.
 	Events(ctx context.Context) <-chan tasks.State
 }

@@ -140,8 +140,7 @@ func (s *stream) write(batches <-chan []tasks.State) {
 	}
 }
 
-// untold lists the tasks that the reader does not know of: a feed may tell of a
-// task a moment before it is one.
+// untold lists the tasks that the reader does not know of.
 func (s *stream) untold() (out []tasks.State) {
 	for _, state := range s.api.Reader.States() {
 		if !slices.Contains(s.told, state.Task.Name) {
