@@ -134,7 +134,7 @@ func conditionRows() map[string]row {
 			inTask(block(`module_input "services"`, services) + "\n" + block(`module_input "services"`, names)), "more than one 'module_input' block for the \"services\" variable"},
 		"a condition whose label is a key": {inTask("condition {\n services {\n " + services + "\n }\n}"), `Tasks[0].Condition.Services.Names = ["a"]`,
 			inTask("condition {\n " + services + "\n}"), "condition needs a label"},
-		"a label that is a key is warned of": {inTask("condition {\n catalog-services {\n " + names + "\n }\n}"), `Warnings: condition has no label; catalog-services in it is taken for one, write condition "services"`,
+		"a label that is a key is warned of": {inTask("condition {\n catalog-services {\n " + names + "\n }\n}"), `Warnings: condition has no label; what stands in it is taken for one, write condition "catalog-services" { … }`,
 			inTask("condition {\n services {\n " + services + "\n }\n schedule {\n cron = \"@daily\"\n }\n}"), "only one 'condition' block can be configured"},
 		"inputs whose labels are keys": {inTask("module_input {\n services { names = [\"a\"] }\n consul-kv { path = \"a\" }\n}"), `Tasks[0].ModuleInputs[1].ConsulKV.Path = "a"`,
 			inTask("module_input {\n filter {}\n}"), "unsupported module_input type: filter"},

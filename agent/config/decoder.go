@@ -119,7 +119,7 @@ func (d *decoder) labels(f field, wants string) (out []labelled) {
 			continue
 		}
 		if n.style == styleBlock && !n.fields[0].label {
-			d.warn(n.pos, "%s has no label; %s in it is taken for one, write %s", f.name, n.fields[0].name, wants)
+			d.warn(n.pos, "%s has no label; what stands in it is taken for one, write %s %q { … }", f.name, f.name, n.fields[0].name)
 		}
 		for _, l := range n.fields {
 			bodies, ok := l.value.objects()
