@@ -5,6 +5,7 @@ import (
 
 	"patchbay/tasks"
 	"patchbay/templates"
+	"patchbay/xds/mesh"
 )
 
 // Config is a whole configuration with defaults filled in.
@@ -35,6 +36,9 @@ type Config struct {
 	// ShutdownGrace is how long an apply in flight may go on after a stop.
 	ShutdownGrace time.Duration
 	History       History
+	// XDS serves what Mesh declares to Envoys.
+	XDS  XDS
+	Mesh mesh.Mesh
 	// Warnings are notes on accepted but doubtful settings, with file and line.
 	Warnings []string
 }

@@ -87,6 +87,9 @@ func TestEveryRowOfTheReferenceHasACase(t *testing.T) {
 		}
 		name, _, _ := strings.Cut(row.name, " ") // a block's label
 		rows++
+		if row.section == "Top level" && meshNames[name] {
+			continue // xds/README.md has their tables, and those have tests of their own
+		}
 		if !covered(cases[at[0]], at[1]+name) {
 			t.Errorf("line %d: %s%s has no case in %s", row.line, at[1], name, at[0])
 		}

@@ -21,6 +21,8 @@ type decoder struct {
 	apiAt Position
 	// blocks are the service blocks by their ID.
 	blocks map[string]tasks.Services
+	// spots are the places of the fields of the mesh.
+	spots map[spotKey]Position
 }
 
 func newDecoder(o Options, r *report) *decoder {
@@ -30,14 +32,16 @@ func newDecoder(o Options, r *report) *decoder {
 	if o.Builtin == nil {
 		o.Builtin = func(string) bool { return false }
 	}
-	return &decoder{Options: o, report: r, blocks: map[string]tasks.Services{}}
+	return &decoder{Options: o, report: r, blocks: map[string]tasks.Services{}, spots: map[spotKey]Position{}}
 }
 
 // setter decodes one field.
 type setter func(f field)
 
 // many are the names that may stand more than once in one block.
-var many = map[string]bool{"task": true, "terraform_provider": true, "module_input": true, "source_input": true, "service": true}
+var many = map[string]bool{"task": true, "terraform_provider": true, "module_input": true, "source_input": true, "service": true,
+	"routes": true, "sidecar": true, "gateway": true, "subset": true, "route": true, "match": true, "to": true, "header": true, "query": true,
+	"cookie": true, "upstream": true, "listener": true}
 
 // block decodes an object whose names are known. path is where it stands, such as
 // task[0].buffer_period.
@@ -55,7 +59,7 @@ func (d *decoder) block(n node, path string, known map[string]setter) {
 			d.unknown(f, path, slices.Sorted(maps.Keys(known)))
 			continue
 		}
-		if first, twice := seen[name]; twice && !many[name] {
+		if first, twice := seen[name]; twice && (!many[name] || f.value.scalar()) {
 			d.twice(first, f)
 		}
 		seen[name] = f

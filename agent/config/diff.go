@@ -13,11 +13,12 @@ import (
 )
 
 // Diff tells in plain sentences what a changed configuration changes, and which of
-// it only a restart takes over: settings first, then providers, then tasks. Of
+// it only a restart takes over: settings first, then the mesh, providers and tasks. Of
 // what may hold a secret it gives the name alone. nil means that nothing changes;
 // warnings and places in files do not count.
 func Diff(before, after Config) []string {
 	out := settings(before, after)
+	out = append(out, meshChanges(before.Mesh, after.Mesh)...)
 	out = append(out, changes("terraform_provider", before.Providers, after.Providers, tasks.Provider.ID, providerChanges, "")...)
 	return append(out, changes("task", before.Tasks, after.Tasks, func(t tasks.Task) string { return t.Name }, taskChanges,
 		"; what it made stays")...)
@@ -62,7 +63,7 @@ func settings(a, b Config) (out []string) {
 }
 
 func differing(a, b Config) []setting {
-	all := slices.Concat(topSettings(a, b), consulSettings(a.Consul, b.Consul), otherSettings(a, b))
+	all := slices.Concat(topSettings(a, b), consulSettings(a.Consul, b.Consul), otherSettings(a, b), xdsSettings(a, b))
 	return slices.DeleteFunc(all, func(s setting) bool { return reflect.DeepEqual(s.before, s.after) })
 }
 

@@ -33,6 +33,7 @@ type parts struct {
 	license, licensePath  field
 	// services are deprecated blocks.
 	providers, services, tasks []field
+	mesh                       meshBlocks
 }
 
 // config decodes a whole configuration.
@@ -57,6 +58,7 @@ func (d *decoder) config(top node) Config {
 	for _, f := range p.tasks {
 		d.task(f, d.cfg.Guard)
 	}
+	d.mesh(p.mesh)
 	return d.cfg
 }
 
@@ -73,13 +75,14 @@ func (d *decoder) global(top node) (p parts) {
 		"max_parallel_tasks": d.integer(&d.cfg.MaxParallelTasks, 1, math.MaxInt32),
 		"shutdown_grace":     d.duration(&d.cfg.ShutdownGrace),
 		"api":                d.api,
-		"tls":                d.serverTLS,
+		"tls":                d.serverTLS("", "the CTS API", &d.cfg.API.TLS),
 		"syslog":             d.syslog,
 		"history": d.nested("", map[string]setter{
 			"runs": d.integer(&d.cfg.History.Runs, 1, math.MaxInt32), "age": d.duration(&d.cfg.History.Age)}),
 		"buffer_period": keep(&p.buffer), "guard": keep(&p.guard), "consul": keep(&p.consul), "driver": keep(&p.driver), "vault": keep(&p.vault),
 		"license": keep(&p.license), "license_path": keep(&p.licensePath),
 		"terraform_provider": add(&p.providers), "task": add(&p.tasks), "service": add(&p.services),
+		"xds": keep(&p.mesh.xds), "routes": add(&p.mesh.routes), "sidecar": add(&p.mesh.sidecars), "gateway": add(&p.mesh.gateways),
 	})
 	return p
 }

@@ -7,7 +7,8 @@ import (
 
 // repeatable are the blocks of which every file may have many; merging appends
 // them.
-var repeatable = map[string]bool{"task": true, "service": true, "terraform_provider": true}
+var repeatable = map[string]bool{"task": true, "service": true, "terraform_provider": true,
+	"routes": true, "sidecar": true, "gateway": true}
 
 // exactMaps are the paths below which names are the user's and not ours, so case
 // counts and an entry replaces another as a whole.

@@ -11,44 +11,49 @@ import (
 func (d *decoder) api(f field) {
 	a := &d.cfg.API
 	d.nested("", map[string]setter{
-		"address": d.apiAddress, "token": d.secret(&a.Token), "allow_remote_writes": d.boolean(&a.AllowRemoteWrites)})(f)
+		"address": d.hostAddress(&a.Address), "token": d.secret(&a.Token), "allow_remote_writes": d.boolean(&a.AllowRemoteWrites)})(f)
 	d.apiAt = f.pos
 }
 
-func (d *decoder) apiAddress(f field) {
-	s, ok := d.text(f)
-	if !ok {
-		return
+// hostAddress decodes where a server listens.
+func (d *decoder) hostAddress(dst *string) setter {
+	return func(f field) {
+		s, ok := d.text(f)
+		if !ok {
+			return
+		}
+		if s == "" || strings.ContainsAny(s, "/[] ") || strings.Contains(s, ":") && net.ParseIP(s) == nil {
+			d.problem(f.pos, "write an IP address or a host name; the port has its own setting, port", "address is not an address to listen on")
+			return
+		}
+		*dst = s
 	}
-	if s == "" || strings.ContainsAny(s, "/[] ") || strings.Contains(s, ":") && net.ParseIP(s) == nil {
-		d.problem(f.pos, "write an IP address or a host name; the port has its own setting, port", "address is not an address to listen on")
-		return
-	}
-	d.cfg.API.Address = s
 }
 
-// serverTLS decodes the API's certificate and whom it trusts.
-func (d *decoder) serverTLS(f field) {
-	t := &d.cfg.API.TLS
-	at := map[string]Position{}
-	file := func(dst *string) setter {
-		return func(f field) {
-			at[strings.ToLower(f.name)] = f.value.pos
-			d.path(dst)(f)
+// serverTLS decodes the certificate of a server, what, and whom it trusts. path is
+// the block that it stands in.
+func (d *decoder) serverTLS(path, what string, t *ServerTLS) setter {
+	return func(f field) {
+		at := map[string]Position{}
+		file := func(dst *string) setter {
+			return func(f field) {
+				at[strings.ToLower(f.name)] = f.value.pos
+				d.path(dst)(f)
+			}
+		}
+		d.withEnabled(path, &t.Enabled, map[string]setter{
+			"cert": file(&t.Cert), "key": file(&t.Key), "verify_incoming": d.boolean(&t.VerifyIncoming),
+			"ca_cert": file(&t.CACert), "ca_path": file(&t.CAPath)})(f)
+		if t.Enabled {
+			d.checkPair(f.pos, what, at, *t)
+			d.checkCAs(f.pos, what, at, t)
 		}
 	}
-	d.withEnabled("", &t.Enabled, map[string]setter{
-		"cert": file(&t.Cert), "key": file(&t.Key), "verify_incoming": d.boolean(&t.VerifyIncoming),
-		"ca_cert": file(&t.CACert), "ca_path": file(&t.CAPath)})(f)
-	if t.Enabled {
-		d.checkPair(f.pos, at, *t)
-		d.checkCAs(f.pos, at, t)
-	}
 }
 
-func (d *decoder) checkPair(block Position, at map[string]Position, t ServerTLS) {
+func (d *decoder) checkPair(block Position, what string, at map[string]Position, t ServerTLS) {
 	if t.Cert == "" || t.Key == "" {
-		d.missing(block, "write cert = \"…\" and key = \"…\"", "key and cert are required if TLS is enabled on the CTS API")
+		d.missing(block, "write cert = \"…\" and key = \"…\"", "key and cert are required if TLS is enabled on %s", what)
 		return
 	}
 	cert, certErr := readBounded(t.Cert)
@@ -66,7 +71,7 @@ func (d *decoder) checkPair(block Position, at map[string]Position, t ServerTLS)
 }
 
 // checkCAs keeps one of the two places of CAs.
-func (d *decoder) checkCAs(block Position, at map[string]Position, t *ServerTLS) {
+func (d *decoder) checkCAs(block Position, what string, at map[string]Position, t *ServerTLS) {
 	if t.CACert != "" && t.CAPath != "" {
 		d.warn(at["ca_path"], "ca_cert and ca_path are both set; ca_cert counts")
 		t.CAPath = ""
@@ -82,7 +87,7 @@ func (d *decoder) checkCAs(block Position, at map[string]Position, t *ServerTLS)
 	case t.CAPath != "":
 		d.readable(new(string))(field{name: "ca_path", pos: at["ca_path"], value: node{kind: kindString, text: t.CAPath, pos: at["ca_path"]}})
 	case t.VerifyIncoming:
-		d.missing(block, "write ca_cert = \"…\"", "either ca_cert or ca_path is required if verify_incoming is enabled on the CTS API")
+		d.missing(block, "write ca_cert = \"…\"", "either ca_cert or ca_path is required if verify_incoming is enabled on %s", what)
 	}
 }
 

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"fmt"
+
+	"patchbay/agent/internal/filter"
+	"patchbay/xds/mesh"
+)
+
+// routes decodes what is declared of a service.
+func (d *decoder) routes(b labelled) mesh.Service {
+	p := d.place(b, fmt.Sprintf("routes %q", b.label))
+	p.mark("", b.pos)
+	s := mesh.Service{Name: b.label, Position: p.declared()}
+	known := p.serviceFields(&s)
+	p.fields(b.body, known)
+	for n := range s.Routes {
+		r := &s.Routes[n]
+		if len(r.To) == 0 && r.Redirect == nil && r.Respond == nil {
+			r.To = []mesh.Leg{{Weight: mesh.Whole}}
+		}
+		for i := range r.To {
+			complete(&r.To[i].Target, s)
+		}
+	}
+	for i := range s.Default {
+		complete(&s.Default[i].Target, s)
+	}
+	return s
+}
+
+func (p place) serviceFields(s *mesh.Service) map[string]setter {
+	protocol := string(mesh.HTTP)
+	s.Protocol = mesh.HTTP
+	return map[string]setter{
+		"protocol": func(f field) {
+			p.oneOf(&protocol, "tcp", "http", "http2", "grpc")(f)
+			s.Protocol = mesh.Protocol(protocol)
+		},
+		"datacenter": p.str(&s.Datacenter), "namespace": p.str(&s.Namespace), "default_subset": p.str(&s.DefaultSubset),
+		"subset": p.subsets(s),
+		"to":     p.legs(&s.Default),
+		"route":  p.routesOf(s),
+	}
+}
+
+func (p place) subsets(s *mesh.Service) setter {
+	return func(f field) {
+		for _, b := range p.labels(f, `subset "<name>" { … }`) {
+			x := mesh.Subset{Name: b.label}
+			inner := p.nth("subset", len(s.Subsets), b.pos)
+			inner.fields(b.body, map[string]setter{"filter": inner.filter(&x.Filter), "only_passing": p.boolean(&x.OnlyPassing)})
+			s.Subsets = append(s.Subsets, x)
+		}
+	}
+}
+
+// filter decodes an expression over the entries of Consul's health endpoint.
+func (p place) filter(dst *string) setter {
+	return func(f field) {
+		s, ok := p.text(f)
+		if !ok {
+			return
+		}
+		if _, err := filter.Compile(s); err != nil {
+			p.problem(f.value.pos, "correct the filter; its syntax is that of Consul's API", "cannot use filter: %v", err)
+			return
+		}
+		*dst = s
+	}
+}
+
+// legs decodes the shares of a split. The label is the subset.
+func (p place) legs(dst *[]mesh.Leg) setter {
+	var unweighed []Position
+	return func(f field) {
+		for _, b := range p.entries(f, p.legFields(&mesh.Leg{}, new(bool))) {
+			leg, weighed := mesh.Leg{Target: mesh.Target{Subset: b.label}}, false
+			inner := p.nth("to", len(*dst), b.pos)
+			inner.fields(b.body, inner.legFields(&leg, &weighed))
+			if !weighed {
+				leg.Weight = mesh.Whole
+				unweighed = append(unweighed, b.pos)
+			}
+			*dst = append(*dst, leg)
+			if len(*dst) > 1 {
+				for _, at := range unweighed {
+					p.problem(at, "write weight = … in percent; all weights of a split add up to 100", "one of several shares has no weight")
+				}
+				unweighed = nil
+			}
+		}
+	}
+}
+
+func (p place) legFields(leg *mesh.Leg, weighed *bool) map[string]setter {
+	return with(p.targetFields(&leg.Target), map[string]setter{
+		"weight": func(f field) {
+			p.percent(&leg.Weight)(f)
+			*weighed = true
+		},
+	})
+}
+
+func (p place) routesOf(s *mesh.Service) setter {
+	return func(f field) {
+		for _, b := range p.entries(f, p.routeFields(&mesh.Route{})) {
+			inner := p.declare(fmt.Sprintf("route %q", b.label), b.pos)
+			inner.mark("", b.pos)
+			r := mesh.Route{Name: b.label, Position: inner.declared()}
+			inner.fields(b.body, inner.routeFields(&r))
+			s.Routes = append(s.Routes, r)
+		}
+	}
+}
+
+func (p place) routeFields(r *mesh.Route) map[string]setter {
+	return map[string]setter{
+		"match": p.once(p.sub("match", func(p place) map[string]setter { return p.matchFields(&r.Match) })),
+		"to":    p.legs(&r.To),
+	}
+}
+
+func (p place) matchFields(m *mesh.Match) map[string]setter {
+	return map[string]setter{
+		"path": p.str(&m.Path), "prefix": p.str(&m.Prefix), "regex": p.str(&m.Regex),
+		"ignore_case": p.boolean(&m.IgnoreCase), "methods": p.list(&m.Methods),
+		"header": p.conditions("header", &m.Headers), "query": p.conditions("query", &m.Queries), "cookie": p.conditions("cookie", &m.Cookies),
+	}
+}
+
+// conditions decodes those on headers, query parameters or cookies; the label is
+// the name.
+func (p place) conditions(what string, dst *[]mesh.Field) setter {
+	return func(f field) {
+		for _, b := range p.labels(f, what+` "<name>" { … }`) {
+			c, present, absent := mesh.Field{Name: b.label}, false, false
+			inner := p.nth(what, len(*dst), b.pos)
+			inner.fields(b.body, map[string]setter{
+				"exact": p.str(&c.Exact), "prefix": p.str(&c.Prefix), "suffix": p.str(&c.Suffix), "contains": p.str(&c.Contains), "regex": p.str(&c.Regex),
+				"invert": p.boolean(&c.Absent), "present": p.boolean(&present), "absent": p.boolean(&absent)})
+			c.Absent = c.Absent || absent
+			valued := c.Exact+c.Prefix+c.Suffix+c.Contains+c.Regex != ""
+			if present && (absent || valued) || absent && valued {
+				p.problem(b.pos, "keep one of them; invert = true turns a condition on the value round", "%s %q is asked for a value and for its presence", what, b.label)
+			}
+			*dst = append(*dst, c)
+		}
+	}
+}
