@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"patchbay/tasks/catalog"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -386,5 +388,35 @@ func TestTheConsulBackendHasEveryCertificateOfTheConsulBlock(t *testing.T) {
 	cfg.Driver.Backend.Type = "local"
 	if got := slices.Collect(maps.Keys(backendEnv(cfg))); len(got) != 0 {
 		t.Errorf("another backend gets %v", got)
+	}
+}
+
+func TestUnderTheOldNameTheLogTellsOfRunsInTheOldWords(t *testing.T) {
+	task := webTask(t)
+	var out bytes.Buffer
+	log := hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true})
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, task, tasks.Record{})
+		b.runner.work.legacy = newLegacyLog(Options{Log: log, Legacy: true})
+		b.terraform.fail(errors.New("device said no"))
+		b.consulHas(2)
+		pass(3 * time.Second)
+		b.terraform.fail(nil)
+		pass(time.Minute)
+		b.consulHas(0)
+		pass(time.Minute)
+		b.stop()
+	})
+	want := `[INFO]  tasksmanager: executing task: task_name=web
+[ERROR] tasksmanager: error running task: task_name=web error="could not apply changes for task web: device said no"
+[INFO]  tasksmanager: executing task: task_name=web
+[INFO]  tasksmanager: task completed: task_name=web
+[INFO]  tasksmanager: executing task: task_name=web
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+	if l := newLegacyLog(Options{Log: log}); l != nil {
+		t.Error("the other name has the old words too")
 	}
 }

@@ -36,6 +36,7 @@ type parts struct {
 	metrics   *metrics
 	held      *store.Lock
 	store     *store.Store
+	legacy    *legacyLog
 	log       hclog.Logger
 }
 
@@ -69,7 +70,7 @@ func assemble(ctx context.Context, opts Options, site *terraform.Site) (*parts, 
 			return nil, err
 		}
 	}
-	p := &parts{consul: client, metrics: newMetrics(), log: opts.Log}
+	p := &parts{consul: client, metrics: newMetrics(), log: opts.Log, legacy: newLegacyLog(opts)}
 	p.resolver = dynamic.New(dynamic.Options{Getenv: os.Getenv, Vault: opts.Config.Vault, Log: opts.Log.Named("vault"),
 		KV: func(ctx context.Context, key dynamic.Key) (string, bool, error) {
 			if key.Partition != "" {
@@ -184,7 +185,7 @@ func (p *parts) hirer(cfg config.Config) func(tasks.Task) (*worker, error) {
 			return nil, err
 		}
 		return &worker{task: t, inputs: all, filters: filters, schedule: schedule, workspace: p.workspace, inspector: p.inspector,
-			store: p.store, metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: p.log}, nil
+			store: p.store, metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: p.log, legacy: p.legacy}, nil
 	}
 }
 

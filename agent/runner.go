@@ -276,6 +276,7 @@ func (r *runner) start(soft, hard context.Context) {
 	r.busy = busy
 	j := job{run: *r.run, snapshot: snapshot, input: r.input, record: r.record, report: r.reports, destroy: r.removal != nil}
 	work := r.work
+	work.legacy.began(r.name)
 	r.slots.group.Go(func() error {
 		busy <- work.attempt(soft, hard, j)
 		return nil
@@ -289,6 +290,7 @@ func (r *runner) finish(soft context.Context, res result, stopping bool) {
 		return
 	}
 	r.took(res)
+	r.work.legacy.ended(res.run, res.err)
 	switch {
 	case res.err == nil:
 		r.retry = nil

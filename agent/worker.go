@@ -39,6 +39,7 @@ type worker struct {
 	newID     func(time.Time) string
 	now       func() time.Time
 	log       hclog.Logger
+	legacy    *legacyLog
 	steps     afterapply.Steps // what the task's providers need after an apply
 }
 
