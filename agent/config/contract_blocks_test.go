@@ -155,6 +155,11 @@ func providerRows() map[string]row {
 		"dynamic value":    {good: provider(`a = "x{{ key \"k\" }}y"`), want: `Providers[0].Arguments.a = "x{{ key \"k\" }}y"`, bad: inTask(`description = "{{ key \"k\" }}"`), told: "dynamic configuration using template syntax is only supported for terraform_provider blocks"},
 		"dynamic value of Vault": {good: "vault { address = \"http://v\" }\n" + provider(`a = "{{ with secret \"s\" }}{{ .Data.x }}{{ end }}"`), want: `Vault.Enabled = true`,
 			bad: provider(`b { c = ["{{ with secret \"s\" }}{{ .Data.x }}{{ end }}"] }`), told: "detected dynamic configuration using Vault: missing Vault configuration"},
+		"panos username": {good: "terraform_provider \"panos\" {\n username = \"u\"\n}\n" + inTask(`providers = ["panos"]`), want: `Providers[0].Arguments.username = "u"`,
+			bad: "terraform_provider \"panos\" {}\n" + inTask(`providers = ["panos"]`), told: "detected panos provider with missing username"},
+		"panos auto_commit of one task": {good: "terraform_provider \"panos\" {\n username = \"u\"\n auto_commit = true\n}\n" + inTask(`providers = ["panos"]`), want: `Tasks[0].Providers = ["panos"]`,
+			bad:  "terraform_provider \"panos\" {\n username = \"u\"\n auto_commit = true\n}\ntask {\n name = \"o\"\n module = \"m/m/m\"\n providers = [\"panos\"]\n}\n" + inTask(`providers = ["panos"]`),
+			told: "cannot be used by more than one task"},
 		"fake-sync": {good: `terraform_provider "fake-sync" { name = "x" }`, want: `Providers[0].Arguments.name = "x"`, bad: inTask(`providers = ["fake-sync"]`), told: "fake-sync provider with missing name"},
 	}
 }
