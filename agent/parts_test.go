@@ -1,12 +1,19 @@
 package agent
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"patchbay/agent/config"
 	"patchbay/agent/internal/terraform"
+	"patchbay/tasks"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
 )
 
 func TestUnderTheLegacyNameOneDirectoryIsSearchedAndNeverPATH(t *testing.T) {
@@ -34,5 +41,29 @@ func TestUnderTheLegacyNameOneDirectoryIsSearchedAndNeverPATH(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAComparisonInstallsNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tf")
+	opts := Options{Log: hclog.NewNullLogger(), Config: config.Config{Driver: config.Driver{Path: dir, Version: "1.9.8"}}}
+	if _, err := Compare(t.Context(), opts); !errors.Is(err, ErrTerraform) || !strings.Contains(err.Error(), "put it there or set path") {
+		t.Errorf("error is %v", err)
+	}
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory of Terraform: %v", err)
+	}
+}
+
+func TestAStopEndsTheSearchForTerraform(t *testing.T) {
+	stop := make(chan struct{}, 1)
+	stop <- struct{}{}
+	slow := filepath.Join(t.TempDir(), "terraform")
+	if err := os.WriteFile(slow, []byte("#!/bin/sh\nexec sleep 600\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	opts := Options{Log: hclog.NewNullLogger(), Stop: stop, Config: config.Config{Driver: config.Driver{Binary: slow}}}
+	if err := Once(t.Context(), opts); !errors.Is(err, tasks.ErrStopping) {
+		t.Errorf("error is %v", err)
 	}
 }

@@ -73,12 +73,12 @@ func place(t *testing.T, consul string, port int) string {
 var rows = map[string]row{
 	"0: done":            {args: []string{"task", "enable", "-auto-approve", "web"}, out: []string{"'web' enable complete!"}},
 	"0: prompt declined": {args: []string{"task", "enable", "web"}, stdin: "no\n", out: []string{"Cancelled enabling task 'web'"}},
-	"0: graceful stop within 10 s": {args: []string{"start", "-client-type=development", "-config-file=good.hcl"}, own: none, signal: "api listened",
-		err: []string{"cli: signal received to initiate graceful shutdown", "cli: graceful shutdown\n"}},
+	"0: graceful stop within 10 s": {args: []string{"start", "-client-type=development", "-config-file=good.hcl"}, signal: "api listened",
+		err: []string{"legacy:cli: signal received to initiate graceful shutdown", "legacy:cli: graceful shutdown\n"}},
 	"0: help":               {args: []string{"task", "delete", "-h"}, out: []string{"task delete"}},
 	"0: version":            {args: []string{"-version"}, out: []string{"\nCompatible with "}},
-	"0: every task ran":     {args: []string{"start", "-client-type=development", "-config-file=good.hcl", "-once"}, own: none, err: []string{"ctrl: all tasks completed once", "cli: graceful shutdown\n"}},
-	"0: every task planned": {args: []string{"start", "-client-type=development", "-config-file=good.hcl", "-inspect"}, own: none, err: []string{`inspection results: task_name=web plan=""`, "ctrl: all tasks inspected"}},
+	"0: every task ran":     {args: []string{"start", "-client-type=development", "-config-file=good.hcl", "-once"}, err: []string{"legacy:ctrl: all tasks completed once", "legacy:cli: graceful shutdown\n"}},
+	"0: every task planned": {args: []string{"start", "-client-type=development", "-config-file=good.hcl", "-inspect"}, err: []string{`legacy:inspection results: task_name=web plan=""`, "legacy:ctrl: all tasks inspected"}},
 
 	"1: task without subcommand (usage on stderr)": {args: []string{"task"}, own: 1, legacy: 1, err: []string{"Usage:"}},
 
@@ -115,12 +115,16 @@ var rows = map[string]row{
 	"15: Consul unreachable at start":  {args: []string{"start", "-config-file=good.hcl", "-config-file=away.hcl"}, own: none, legacy: 15, err: []string{"connection refused"}},
 	"15: Consul unreachable with once": {args: []string{"start", "-config-file=good.hcl", "-config-file=away.hcl", "-once"}, own: none, legacy: 15, err: []string{"connection refused"}},
 
-	"16: Terraform not installable":   {args: []string{"start", "-config-file=good.hcl", "-config-file=absent.hcl"}, own: 16, legacy: 16, err: []string{"let this host reach https://releases.hashicorp.com", "put an executable terraform for"}},
-	"16: unsupported version":         {args: []string{"start", "-config-file=good.hcl", "-config-file=old.hcl"}, own: 16, legacy: 16, err: []string{"it is too old"}},
-	"16: wrong architecture":          {args: []string{"start", "-config-file=good.hcl", "-config-file=vax.hcl"}, own: 16, legacy: 16, err: []string{"exec format error", "is it built for"}},
-	"127: unknown command":            {args: []string{"frobnicate"}, own: 127, legacy: 127, err: []string{"Usage"}},
-	"127: unknown command on tasks":   {args: []string{"task", "frobnicate"}, own: 127, legacy: 127, err: []string{"Usage:"}},
-	"127: no command of the old name": {args: []string{"status"}, own: none, legacy: 127, err: []string{"Usage CLI: consul-terraform-sync"}},
+	"15: Consul unreachable, own name": {args: []string{"start", "-config-file=good.hcl", "-once"}, own: 15, legacy: 15, env: []string{"REAL=", "DAEMON=consul"},
+		err: []string{"consul is not to be reached"}},
+
+	"16: Terraform not installable in the process's directory": {args: []string{"start", "-config-file=good.hcl"}, own: none, legacy: 16, err: []string{"let this host reach https://releases.hashicorp.com"}},
+	"16: Terraform not installable":                            {args: []string{"start", "-config-file=good.hcl", "-config-file=absent.hcl"}, own: 16, legacy: 16, err: []string{"let this host reach https://releases.hashicorp.com", "put an executable terraform for"}},
+	"16: unsupported version":                                  {args: []string{"start", "-config-file=good.hcl", "-config-file=old.hcl"}, own: 16, legacy: 16, err: []string{"it is too old"}},
+	"16: wrong architecture":                                   {args: []string{"start", "-config-file=good.hcl", "-config-file=vax.hcl"}, own: 16, legacy: 16, err: []string{"exec format error", "is it built for"}},
+	"127: unknown command":                                     {args: []string{"frobnicate"}, own: 127, legacy: 127, err: []string{"Usage"}},
+	"127: unknown command on tasks":                            {args: []string{"task", "frobnicate"}, own: 127, legacy: 127, err: []string{"Usage:"}},
+	"127: no command of the old name":                          {args: []string{"status"}, own: none, legacy: 127, err: []string{"Usage CLI: consul-terraform-sync"}},
 }
 
 func TestEveryRowOfTheTableOfExitCodes(t *testing.T) {

@@ -22,10 +22,6 @@ const (
 	legacyGrace = 6 * time.Second
 )
 
-// development is the client type with which Consul-Terraform-Sync runs no Terraform;
-// any other is as none.
-const development = "development"
-
 // legacyBegin is begin under the name of Consul-Terraform-Sync: what goes wrong is
 // in the log, and standard output stays empty.
 func (c *cli) legacyBegin(ctx context.Context, s *starting) error {

@@ -55,11 +55,15 @@ type starting struct {
 	once, inspect bool
 	names         []string
 	output        *output
-	// client is a hidden flag of Consul-Terraform-Sync.
+	// client is the value of a hidden flag: see [development].
 	client string
 	// install and uninstall are of the form without command.
 	install, uninstall bool
 }
+
+// development is the client type that runs no Terraform; any other is as none, as in
+// Consul-Terraform-Sync.
+const development = "development"
 
 func (c *cli) start() *cobra.Command {
 	cmd := &cobra.Command{
@@ -75,9 +79,9 @@ func (c *cli) start() *cobra.Command {
 	f.BoolVar(&s.once, "once", false, "run every enabled task once and end")
 	f.BoolVar(&s.inspect, "inspect", false, "show what every task would change and end")
 	f.StringArrayVar(&s.names, "inspect-task", nil, "show what this task would change and end (repeatable)")
+	f.StringVar(&s.client, "client-type", "", "development runs no Terraform and looks for none")
+	_ = f.MarkHidden("client-type") // it was just added
 	if c.legacy {
-		f.StringVar(&s.client, "client-type", "", "for the development of Consul-Terraform-Sync")
-		_ = f.MarkHidden("client-type") // it was just added
 		if c.bare {
 			f.BoolVar(&s.install, "autocomplete-install", false, "install the autocomplete")
 			f.BoolVar(&s.uninstall, "autocomplete-uninstall", false, "uninstall the autocomplete")
@@ -112,6 +116,9 @@ func (c *cli) begin(ctx context.Context, s *starting) error {
 	}
 	if len(cfg.Tasks) == 0 && s.once {
 		l.Log.Info("no tasks configured")
+	}
+	if s.client == development {
+		ctx = agent.WithoutTerraform(ctx)
 	}
 	return signals(func(stop <-chan struct{}) error {
 		l.Stop = stop

@@ -18,6 +18,9 @@
 // plan and to show always: the first may do what nobody saw, the second is a third
 // of the time of a small run.
 //
+// An executable that is not there is installed by hc-install where the [Choice]
+// lets it; [FilesOnly] is a workspace for places where none shall run.
+//
 // terraform-exec asks for the version once per value, so there is one value per
 // directory as long as the executable stays the same.
 package terraform
