@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -37,7 +38,8 @@ type scope struct {
 	clients map[*client]struct{}
 	// waits counts the clusters that need endpoints of a name.
 	waits map[string]int
-	known bool // something was published, even if nothing is left
+	// known is closed when something was published, even if nothing is left.
+	known chan struct{}
 }
 
 // entry is one resource and who subscribed to it.
@@ -55,7 +57,7 @@ func NewStore() *Store { return &Store{scopes: map[string]*scope{}} }
 func (s *Store) scope(name string) *scope {
 	sc := s.scopes[name]
 	if sc == nil {
-		sc = &scope{entries: map[Key]*entry{}, clients: map[*client]struct{}{}, waits: map[string]int{}}
+		sc = &scope{entries: map[Key]*entry{}, clients: map[*client]struct{}{}, waits: map[string]int{}, known: make(chan struct{})}
 		s.scopes[name] = sc
 	}
 	return sc
@@ -66,7 +68,29 @@ func (s *Store) Has(scope string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sc := s.scopes[scope]
-	return sc != nil && sc.known
+	return sc != nil && sc.published()
+}
+
+// Await waits until something was published for the scope, or until ctx ends.
+func (s *Store) Await(ctx context.Context, scope string) error {
+	s.mu.Lock()
+	known := s.scope(scope).known
+	s.mu.Unlock()
+	select {
+	case <-known:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (sc *scope) published() bool {
+	select {
+	case <-sc.known:
+		return true
+	default:
+		return false
+	}
 }
 
 // Publish takes over changes, all at once: a client sees none of them or all, in
@@ -78,7 +102,9 @@ func (s *Store) Publish(changes ...Change) {
 	touched := map[*client][]*sub{}
 	for _, c := range changes {
 		sc := s.scope(c.Scope)
-		sc.known = true
+		if !sc.published() {
+			close(sc.known)
+		}
 		for _, r := range c.Upserts {
 			sc.put(Key{r.Type, r.Name}, r, touched)
 		}

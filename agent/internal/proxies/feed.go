@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"patchbay/tasks"
@@ -44,6 +45,7 @@ type Feed struct {
 	opts     Options
 	declared chan declaration
 	ask      chan chan<- []Target
+	names    atomic.Pointer[map[string]bool] // of the roles that are declared
 
 	// What follows is Run's alone.
 	mesh     *mesh.Mesh
@@ -77,10 +79,15 @@ type Target struct {
 
 // New returns a feed; nothing is served before [Feed.Declare].
 func New(opts Options) *Feed {
-	return &Feed{opts: opts, declared: make(chan declaration), ask: make(chan chan<- []Target), mesh: &mesh.Mesh{},
+	f := &Feed{opts: opts, declared: make(chan declaration), ask: make(chan chan<- []Target), mesh: &mesh.Mesh{},
 		pending: map[string]xds.Role{}, served: map[string]map[server.Key]bool{}, views: map[catalog.Query]*catalog.View{},
 		of: map[catalog.Query][]mesh.Target{}, targets: map[mesh.Target]*Target{}}
+	f.names.Store(&map[string]bool{})
+	return f
 }
+
+// Declared tells whether a role is.
+func (f *Feed) Declared(role string) bool { return (*f.names.Load())[role] }
 
 // Declare takes another mesh over; the feed owns it from then on. An error changes
 // nothing.
@@ -160,7 +167,9 @@ func (f *Feed) declare(m *mesh.Mesh) error {
 func (f *Feed) aim(roles []xds.Role) {
 	before := f.targets
 	f.targets, f.of, f.pending = map[mesh.Target]*Target{}, map[catalog.Query][]mesh.Target{}, map[string]xds.Role{}
+	names := map[string]bool{}
 	for _, r := range roles {
+		names[r.Name] = true
 		f.pending[r.Name] = r
 		for _, t := range r.Targets {
 			if f.targets[t] != nil {
@@ -175,8 +184,9 @@ func (f *Feed) aim(roles []xds.Role) {
 			}
 		}
 	}
+	f.names.Store(&names)
 	for name := range f.served {
-		if _, ok := f.pending[name]; !ok {
+		if !names[name] {
 			f.opts.Log.Warn("role is not declared any more, its Envoys keep what they have", "role", name)
 			delete(f.served, name)
 		}

@@ -1,0 +1,80 @@
+package proxies
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"patchbay/xds"
+	"patchbay/xds/server"
+
+	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+)
+
+const (
+	// maxNode bounds what a client may call itself, in bytes.
+	maxNode = 256
+	// patience is how long a client waits for the first answer of Consul before it
+	// is told to come again. Envoy comes again by itself, but ever more rarely.
+	patience = 20 * time.Second
+)
+
+// Admit decides who a client is. Who connects from another host must have shown a
+// certificate that the server's CA signed.
+func (f *Feed) Admit(ctx context.Context, node *core.Node) (server.Peer, error) {
+	p, _ := peer.FromContext(ctx)
+	if err := entitled(p); err != nil {
+		return server.Peer{}, err
+	}
+	id, role := node.GetId(), node.GetMetadata().GetFields()[xds.RoleKey].GetStringValue()
+	if role == "" {
+		role = xds.SidecarRole(node.GetCluster())
+	}
+	if id == "" || len(id) > maxNode || len(role) > maxNode {
+		return server.Peer{}, status.Errorf(codes.InvalidArgument, "the node's id and role must be 1 to %d bytes", maxNode)
+	}
+	if !f.Declared(role) {
+		return server.Peer{}, status.Errorf(codes.NotFound, "no %s is declared: add its block to the configuration, or print the bootstrap anew", strings.ToValidUTF8(role, ""))
+	}
+	wait, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := f.opts.Store.Await(wait, role); err != nil {
+		return server.Peer{}, status.Errorf(codes.Unavailable, "consul has not answered for every service of %s yet", role)
+	}
+	return server.Peer{Node: id, Role: role, Agent: agentOf(node), Address: p.Addr.String()}, nil
+}
+
+func agentOf(node *core.Node) string {
+	clip := func(s string) string { return strings.ToValidUTF8(s[:min(len(s), 64)], "") }
+	v := node.GetUserAgentBuildVersion().GetVersion()
+	if v == nil {
+		return strings.TrimSpace(clip(node.GetUserAgentName()) + " " + clip(node.GetUserAgentVersion()))
+	}
+	return clip(node.GetUserAgentName()) + " " + fmt.Sprintf("%d.%d.%d", v.GetMajorNumber(), v.GetMinorNumber(), v.GetPatch())
+}
+
+// entitled tells why a peer may not connect.
+func entitled(p *peer.Peer) error {
+	if p == nil {
+		return status.Error(codes.PermissionDenied, "the connection's address is not known")
+	}
+	if tls, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(tls.State.VerifiedChains) > 0 {
+		return nil
+	}
+	switch a := p.Addr.(type) {
+	case *net.UnixAddr:
+		return nil
+	case *net.TCPAddr:
+		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap().IsLoopback() {
+			return nil
+		}
+	}
+	return status.Error(codes.PermissionDenied, "a client of another host needs a certificate: set verify_incoming in the tls block of xds")
+}
