@@ -78,11 +78,15 @@ func Run(ctx context.Context, opts Options) error {
 		listener = tls.NewListener(listener, secure)
 	}
 	opts.Log.Info("api listened", "address", listener.Addr().String())
-	return serve(ctx, opts, p, e, listener)
+	proxies, err := p.newEnvoys(opts.Config)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return serve(ctx, opts, p, e, proxies, listener)
 }
 
 // serve runs tasks, API and Consul until the stop ladder has been climbed.
-func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.Listener) error {
+func serve(ctx context.Context, opts Options, p *parts, e *engine, proxies *envoys, listener net.Listener) error {
 	hard, interrupt := context.WithCancel(ctx)
 	defer interrupt()
 	soft, drain := context.WithCancel(hard)
@@ -94,6 +98,7 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, listener net.
 	var outer errgroup.Group
 	outer.Go(func() error { return p.consul.Run(around) })
 	outer.Go(func() error { return p.resolver.Run(around) })
+	outer.Go(func() error { return proxies.run(around) })
 	outer.Go(func() error {
 		r := p.registration(opts.Config, listener)
 		r.Legacy = opts.Legacy

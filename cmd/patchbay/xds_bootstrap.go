@@ -1,0 +1,95 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+
+	"patchbay/xds"
+
+	"github.com/spf13/cobra"
+)
+
+// bootstrapFlags are the flags of xds bootstrap.
+type bootstrapFlags struct {
+	service, gateway, node, address, admin string
+	out                                    xds.Bootstrap
+}
+
+func (c *cli) xdsBootstrap() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "bootstrap -service NAME | -gateway NAME", DisableFlagsInUseLine: true,
+		Short: "Print what an Envoy is started with: envoy -c FILE",
+		Args:  c.noArguments,
+	}
+	var b bootstrapFlags
+	f := cmd.Flags()
+	f.StringVar(&b.service, "service", "", "service whose sidecar the Envoy is")
+	f.StringVar(&b.gateway, "gateway", "", "gateway that the Envoy is")
+	f.StringVar(&b.node, "node", "", "name of this Envoy among all, service or gateway and host name by default")
+	f.StringVar(&b.address, "address", "127.0.0.1:8559", "host:port of the xds block")
+	f.StringVar(&b.admin, "admin", "127.0.0.1:19000", "host:port of Envoy's own pages; port 0 chooses one")
+	f.StringVar(&b.out.CAFile, "ca-file", "", "file of the CA that signed the server's certificate; turns TLS on")
+	f.StringVar(&b.out.CertFile, "cert-file", "", "file of this Envoy's certificate")
+	f.StringVar(&b.out.KeyFile, "key-file", "", "file of the certificate's key")
+	f.StringVar(&b.out.ServerName, "server-name", "", "name in the server's certificate, the host of -address by default")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := b.complete(); err != nil {
+			return c.flagError(cmd, err)
+		}
+		text, err := b.out.JSON()
+		if err != nil {
+			return fail("unable to make the bootstrap", err)
+		}
+		if _, err := io.WriteString(c.stdout, string(text)); err != nil {
+			return fail("unable to write the bootstrap", err)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// complete reads the flags together.
+func (b *bootstrapFlags) complete() (err error) {
+	switch {
+	case (b.service == "") == (b.gateway == ""):
+		return errors.New("give either -service or -gateway")
+	case (b.out.CertFile == "") != (b.out.KeyFile == ""):
+		return errors.New("-cert-file and -key-file go together")
+	case b.out.CertFile != "" && b.out.CAFile == "":
+		return errors.New("-cert-file needs -ca-file")
+	}
+	b.out.Cluster, b.out.Role = b.service, xds.SidecarRole(b.service)
+	if b.gateway != "" {
+		b.out.Cluster, b.out.Role = b.gateway, xds.GatewayRole(b.gateway)
+	}
+	if b.node == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("read host name, give -node: %w", err)
+		}
+		b.node = b.out.Cluster + "/" + host
+	}
+	b.out.Node = b.node
+	if b.out.Address, b.out.Port, err = hostPort("address", b.address); err != nil {
+		return err
+	}
+	b.out.AdminAddress, b.out.AdminPort, err = hostPort("admin", b.admin)
+	return err
+}
+
+func hostPort(flag, text string) (string, int, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", 0, fmt.Errorf("-%s is %q, want host:port", flag, text)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("-%s is %q, want a port of 0 to 65535", flag, text)
+	}
+	return cmp.Or(host, "127.0.0.1"), int(n), nil
+}
