@@ -17,6 +17,8 @@ type Config struct {
 	// Port of the HTTP API, 0 to 65535; 0 asks the system for a free one.
 	Port int
 	API  API
+	// Syslog gets the log besides standard error.
+	Syslog Syslog
 	// WorkingDir is the absolute parent of the task directories.
 	WorkingDir string
 	// ID names this agent, patchbay-<hostname> by default; see Options.Legacy.

@@ -14,7 +14,7 @@ func topLevelRows() map[string]row {
 		"working_dir":                  {good: `working_dir = "w"`, want: `WorkingDir = "$WORK/w"`, bad: `working_dir = {}`, told: "working_dir must be a string"},
 		"id":                           {good: `id = "cts-1"`, want: `ID = "cts-1"`, bad: `id = ""`, told: "id is empty"},
 		"client_type":                  {good: `client_type = "development"`, want: `Port = 8558`, bad: `clienttype = "x"`, told: "invalid keys: clienttype"},
-		"syslog facility":              {good: block("syslog", `facility = "local3"`), want: "Warnings: syslog is not supported yet and is ignored", bad: block("syslog", `facility = "LOCAL9"`), told: "facility is none of the known ones"},
+		"syslog facility":              {good: block("syslog", `facility = "local3"`), want: `Syslog.Facility = "LOCAL3"`, bad: block("syslog", `facility = "LOCAL9"`), told: "facility is none of the known ones"},
 		"syslog enabled":               {good: "syslog {\n enabled = false\n name = \"n\"\n}", want: `LogFormat = "text"`, bad: block("syslog", `level = "x"`), told: "invalid keys: syslog.level"},
 		"buffer_period min":            {good: block("buffer_period", `min = "7s"`), want: "Buffer.Max = 20000000000", bad: block("buffer_period", `min = "-1s"`), told: "buffer_period: cannot be negative"},
 		"buffer_period min beyond max": {good: block("buffer_period", `min = "40s"`), want: "Buffer.Max = 40000000000", bad: block("buffer_period", `max = "40"`), told: "max must be a duration"},

@@ -98,6 +98,7 @@ func topSettings(a, b Config) []setting {
 		{name: "api.token", before: a.API.Token, after: b.API.Token},
 		{name: "api.allow_remote_writes", before: a.API.AllowRemoteWrites, after: b.API.AllowRemoteWrites, shown: true},
 		{name: "tls", before: a.API.TLS, after: b.API.TLS},
+		{name: "syslog", before: a.Syslog, after: b.Syslog},
 	}
 }
 

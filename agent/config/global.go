@@ -39,6 +39,7 @@ type parts struct {
 // config decodes a whole configuration.
 func (d *decoder) config(top node) Config {
 	d.cfg = Config{LogLevel: "INFO", LogFormat: "text", Port: defaultPort, API: API{Address: d.pick(defaultAddress, "")},
+		Syslog:     Syslog{Facility: "LOCAL0", Name: d.pick("patchbay", "consul-terraform-sync")},
 		WorkingDir: absolute(d.WorkDir, defaultWorkingDir), ID: d.defaultID(), MaxParallelTasks: defaultParallel,
 		ShutdownGrace: defaultGrace, History: History{Runs: defaultRuns, Age: defaultAge}}
 	p := d.global(top)

@@ -3,6 +3,7 @@ package config
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"strings"
 )
@@ -105,22 +106,46 @@ func (d *decoder) checkAPI() {
 var facilities = []string{"KERN", "USER", "MAIL", "DAEMON", "AUTH", "SYSLOG", "LPR", "NEWS", "UUCP", "CRON", "AUTHPRIV", "FTP",
 	"LOCAL0", "LOCAL1", "LOCAL2", "LOCAL3", "LOCAL4", "LOCAL5", "LOCAL6", "LOCAL7"}
 
-// syslog checks the block and says that nothing is done with it.
+// Syslog tells whether log lines also go to the syslog daemon of this machine.
+type Syslog struct {
+	Enabled bool
+	// Facility is one of syslog's names in upper case, LOCAL0 by default.
+	Facility string
+	// Name is the tag of every line, patchbay by default, consul-terraform-sync with
+	// Options.Legacy: 1 to 48 printable ASCII characters without space, : [ and ].
+	Name string
+}
+
+// maxTag bounds the name of a program in syslog, in bytes: longer ones are cut by
+// some daemons.
+const maxTag = 48
+
+// syslog decodes where logs go besides standard error.
 func (d *decoder) syslog(f field) {
-	enabled := false
-	facility := field{}
-	d.withEnabled("", &enabled, map[string]setter{"facility": func(f field) {
-		if s, ok := d.text(f); ok {
-			f.value.text = strings.ToUpper(s)
+	s := &d.cfg.Syslog
+	facility, name := field{}, field{}
+	d.withEnabled("", &s.Enabled, map[string]setter{"facility": func(f field) {
+		if text, ok := d.text(f); ok {
+			f.value.text = strings.ToUpper(text)
 			facility = f
 		}
-	}, "name": d.str(new(string))})(f)
+	}, "name": func(f field) {
+		d.str(&s.Name)(f)
+		name = f
+	}})(f)
 	if facility.name != "" {
-		d.oneOf(new(string), facilities...)(facility)
+		d.oneOf(&s.Facility, facilities...)(facility)
 	}
-	if enabled {
-		d.warn(f.pos, "logs go to standard error alone; syslog is not supported yet and is ignored")
+	if name.name != "" && !isTag(s.Name) {
+		d.problem(name.value.pos, fmt.Sprintf("write 1 to %d letters, digits, -, _, . or /", maxTag), "name is none that syslog allows for a program")
 	}
+}
+
+// isTag tells whether syslog daemons take a name for that of a program.
+func isTag(s string) bool {
+	return s != "" && len(s) <= maxTag && strings.IndexFunc(s, func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(":[]", r)
+	}) < 0
 }
 
 // license checks what names a license and says once that none is needed.

@@ -65,6 +65,7 @@ func (c *cli) compareTasks(ctx context.Context, paths []string, o output) error 
 	if err != nil {
 		return badConfig("the configuration is not valid; nothing was compared", err)
 	}
+	cfg.Syslog.Enabled = false // it belongs to the one that runs beside
 	l := agent.Options{Config: cfg, Log: c.logger(cfg), Version: build().Version}
 	for _, w := range cfg.Warnings {
 		l.Log.Named("config").Warn("configuration is doubtful", "warning", w)

@@ -136,13 +136,18 @@ func (c *cli) begin(ctx context.Context, s *starting) error {
 	})
 }
 
-// logger writes to standard error as the configuration says.
+// logger writes to standard error, and to syslog, as the configuration says.
 func (c *cli) logger(cfg config.Config) hclog.Logger {
 	level := hclog.LevelFromString(cfg.LogLevel)
 	if strings.EqualFold(cfg.LogLevel, "ERR") {
 		level = hclog.Error
 	}
-	return hclog.New(&hclog.LoggerOptions{Level: level, Output: c.stderr, JSONFormat: strings.EqualFold(cfg.LogFormat, "json")})
+	out, err := agent.LogOutput(cfg.Syslog, c.stderr)
+	log := hclog.New(&hclog.LoggerOptions{Level: level, Output: out, JSONFormat: strings.EqualFold(cfg.LogFormat, "json")})
+	if err != nil {
+		log.Warn("syslog was not reached", "err", err)
+	}
+	return log
 }
 
 // signals runs work with a channel that gives one value per signal to stop.
