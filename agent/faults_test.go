@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -418,5 +419,31 @@ func TestUnderTheOldNameTheLogTellsOfRunsInTheOldWords(t *testing.T) {
 	}
 	if l := newLegacyLog(Options{Log: log}); l != nil {
 		t.Error("the other name has the old words too")
+	}
+}
+
+func TestOneRunEndsWhenConsulRefusesAQueryOfItsTask(t *testing.T) {
+	for _, trigger := range []tasks.Trigger{tasks.Once, tasks.Inspect} {
+		t.Run(string(trigger), func(t *testing.T) {
+			task := webTask(t)
+			synctest.Test(t, func(t *testing.T) {
+				b := startBench(t, newMemory(), &terraformFake{}, task)
+				w := *b.runner.work
+				w.missing = func() error { return errors.New("No path to datacenter") }
+				var got result
+				start := time.Now()
+				err := newRunner(&w, b.consul, tasks.Record{}, nil).single(t.Context(), t.Context(), trigger, func(_ *runner, res result) error {
+					got = res
+					return nil
+				})
+				if err != nil || got.err == nil || !strings.Contains(got.err.Error(), "unable to retrieve data from Consul: ") || !strings.Contains(got.err.Error(), "No path to datacenter") {
+					t.Errorf("errors %v and %v, want what Consul said", err, got.err)
+				}
+				if waited := time.Since(start); waited != consulWait || got.run.Task != "web" {
+					t.Errorf("task %q ended after %s, want web after %s", got.run.Task, waited, consulWait)
+				}
+				b.stop()
+			})
+		})
 	}
 }

@@ -170,10 +170,12 @@ func oneShot(ctx context.Context, opts Options, trigger tasks.Trigger, chosen []
 func (r *runner) single(soft, hard context.Context, trigger tasks.Trigger, done func(*runner, result) error) error {
 	watch, cancel := context.WithCancel(soft)
 	defer cancel()
-	snapshots := r.source.Watch(watch, r.work.task.Wants())
-	s, ok := <-snapshots
-	if !ok {
-		return fmt.Errorf("run task %s: %w", r.work.task.Name, tasks.ErrStopping)
+	s, err := r.work.read(watch, r.source)
+	if errors.Is(err, tasks.ErrStopping) {
+		return fmt.Errorf("run task %s: %w", r.work.task.Name, err)
+	}
+	if err != nil {
+		return done(r, result{run: *r.work.newRun(trigger, nil), err: err})
 	}
 	r.snapshot, r.input = &s, r.work.project(s)
 	run := r.work.newRun(trigger, r.causes(s))

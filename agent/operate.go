@@ -2,9 +2,7 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
@@ -142,9 +140,6 @@ func (r *runner) begin(soft, hard context.Context, c change, answer chan<- reply
 	})
 }
 
-// consulWait is how long an operation waits for Consul to answer all queries.
-const consulWait = time.Minute
-
 // make sets the changed task up: its data is read, its module planned, and with
 // RunNow applied. Disabling needs none of it.
 func (op *operation) make(soft, hard context.Context, source catalog.Source, record tasks.Record) result {
@@ -152,13 +147,10 @@ func (op *operation) make(soft, hard context.Context, source catalog.Source, rec
 	if !w.task.Enabled {
 		return result{operation: op, record: record}
 	}
-	wait, cancel := context.WithTimeout(soft, consulWait)
-	defer cancel()
-	snapshot, ok := <-source.Watch(wait, w.task.Wants())
-	if !ok {
-		return result{operation: op, err: errors.New("unable to retrieve data from Consul: it did not answer every query of the task")}
+	snapshot, err := w.read(soft, source)
+	if err != nil {
+		return result{operation: op, err: err}
 	}
-	cancel()
 	op.snapshot, op.input = snapshot, w.project(snapshot)
 	run := w.newRun(tasks.Asked, nil)
 	run.Input = op.input.Digest

@@ -185,7 +185,7 @@ func (p *parts) hirer(cfg config.Config) func(tasks.Task) (*worker, error) {
 			return nil, err
 		}
 		return &worker{task: t, inputs: all, filters: filters, schedule: schedule, workspace: p.workspace, inspector: p.inspector,
-			store: p.store, metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: p.log, legacy: p.legacy}, nil
+			store: p.store, metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: p.log, legacy: p.legacy, missing: p.failing}, nil
 	}
 }
 

@@ -40,7 +40,9 @@ type worker struct {
 	now       func() time.Time
 	log       hclog.Logger
 	legacy    *legacyLog
-	steps     afterapply.Steps // what the task's providers need after an apply
+	// missing tells what Consul said of answers that are missing; nil knows nothing.
+	missing func() error
+	steps   afterapply.Steps // what the task's providers need after an apply
 }
 
 // job is what an attempt is given; it shares nothing that anybody changes.
