@@ -83,7 +83,7 @@ func (d *decoder) global(top node) (p parts) {
 		"buffer_period": keep(&p.buffer), "guard": keep(&p.guard), "consul": keep(&p.consul), "driver": keep(&p.driver), "vault": keep(&p.vault),
 		"license": keep(&p.license), "license_path": keep(&p.licensePath),
 		"terraform_provider": add(&p.providers), "task": add(&p.tasks), "service": add(&p.services),
-		"xds": keep(&p.mesh.xds), "routes": add(&p.mesh.routes), "sidecar": add(&p.mesh.sidecars), "gateway": add(&p.mesh.gateways),
+		"xds": keep(&p.mesh.xds), "observe": keep(&p.mesh.observe), "routes": add(&p.mesh.routes), "sidecar": add(&p.mesh.sidecars), "gateway": add(&p.mesh.gateways),
 	})
 	return p
 }

@@ -11,13 +11,14 @@ import (
 
 // meshBlocks are what the files say of the mesh, in their order.
 type meshBlocks struct {
-	xds                        field
+	xds, observe               field
 	routes, sidecars, gateways []field
 }
 
 // mesh decodes what is declared of services, sidecars and gateways.
 func (d *decoder) mesh(b meshBlocks) {
 	d.xds(b.xds)
+	d.observe(b.observe)
 	m := &d.cfg.Mesh
 	for _, f := range b.routes {
 		for _, l := range d.labels(f, `routes "<service>" { … }`) {
@@ -43,18 +44,19 @@ func (d *decoder) mesh(b meshBlocks) {
 // fields stands, for what is found wrong when all is known.
 type place struct {
 	*decoder
-	at Position
+	// declared is the position of the declaration as the mesh has it.
+	declared string
 	// path is how messages name the block; prefix how [mesh.Mistake] names what is
 	// in it.
 	path, prefix string
 }
 
-func (d *decoder) place(b labelled, path string) place {
-	return place{decoder: d, at: b.pos, path: path}
+// place is where a declaration is decoded.
+func (d *decoder) place(at Position, path string) place {
+	p := place{decoder: d, declared: at.String(), path: path}
+	p.mark("", at)
+	return p
 }
-
-// declared is the position as the mesh has it.
-func (p place) declared() string { return p.at.String() }
 
 // in is a block within the place.
 func (p place) in(name string) place {
@@ -71,11 +73,11 @@ func (p place) nth(name string, n int, at Position) place {
 
 // declare is a place of its own, which the mesh gives a position.
 func (p place) declare(name string, at Position) place {
-	return place{decoder: p.decoder, at: at, path: join(p.path, name)}
+	return p.place(at, join(p.path, name))
 }
 
 func (p place) mark(name string, at Position) {
-	p.spots[spotKey{p.declared(), p.prefix + name}] = at
+	p.spots[spotKey{p.declared, p.prefix + name}] = at
 }
 
 // fields decodes the place's own block.

@@ -9,9 +9,8 @@ import (
 
 // routes decodes what is declared of a service.
 func (d *decoder) routes(b labelled) mesh.Service {
-	p := d.place(b, fmt.Sprintf("routes %q", b.label))
-	p.mark("", b.pos)
-	s := mesh.Service{Name: b.label, Position: p.declared()}
+	p := d.place(b.pos, fmt.Sprintf("routes %q", b.label))
+	s := mesh.Service{Name: b.label, Position: p.declared}
 	known := p.serviceFields(&s)
 	p.fields(b.body, known)
 	for n := range s.Routes {
@@ -22,9 +21,15 @@ func (d *decoder) routes(b labelled) mesh.Service {
 		for i := range r.To {
 			complete(&r.To[i].Target, s)
 		}
+		if r.Mirror != nil {
+			complete(&r.Mirror.Target, s)
+		}
 	}
 	for i := range s.Default {
 		complete(&s.Default[i].Target, s)
+	}
+	for i := range s.Failover {
+		complete(&s.Failover[i], s)
 	}
 	return s
 }
@@ -38,9 +43,16 @@ func (p place) serviceFields(s *mesh.Service) map[string]setter {
 			s.Protocol = mesh.Protocol(protocol)
 		},
 		"datacenter": p.str(&s.Datacenter), "namespace": p.str(&s.Namespace), "default_subset": p.str(&s.DefaultSubset),
-		"subset": p.subsets(s),
-		"to":     p.legs(&s.Default),
-		"route":  p.routesOf(s),
+		"subset":            p.subsets(s),
+		"to":                p.legs(&s.Default),
+		"route":             p.routesOf(s),
+		"connect_timeout":   p.duration(&s.ConnectTimeout),
+		"panic_threshold":   p.integer(&s.Panic, 0, 100),
+		"load_balancer":     p.sub("load_balancer", func(p place) map[string]setter { return p.balanceFields(&s.Balance) }),
+		"outlier_detection": p.sub("outlier_detection", func(p place) map[string]setter { return p.outlierFields(s) }),
+		"circuit_breaker":   p.sub("circuit_breaker", func(p place) map[string]setter { return p.breakerFields(s) }),
+		"failover":          p.failover(s),
+		"sticky":            p.sub("sticky", func(p place) map[string]setter { return p.cookieFields("cookie", cookieOf(&s.Sticky)) }),
 	}
 }
 
@@ -99,52 +111,6 @@ func (p place) legFields(leg *mesh.Leg, weighed *bool) map[string]setter {
 			p.percent(&leg.Weight)(f)
 			*weighed = true
 		},
+		"request_headers": p.headers("request_headers", &leg.Request), "response_headers": p.headers("response_headers", &leg.Response),
 	})
-}
-
-func (p place) routesOf(s *mesh.Service) setter {
-	return func(f field) {
-		for _, b := range p.entries(f, p.routeFields(&mesh.Route{})) {
-			inner := p.declare(fmt.Sprintf("route %q", b.label), b.pos)
-			inner.mark("", b.pos)
-			r := mesh.Route{Name: b.label, Position: inner.declared()}
-			inner.fields(b.body, inner.routeFields(&r))
-			s.Routes = append(s.Routes, r)
-		}
-	}
-}
-
-func (p place) routeFields(r *mesh.Route) map[string]setter {
-	return map[string]setter{
-		"match": p.once(p.sub("match", func(p place) map[string]setter { return p.matchFields(&r.Match) })),
-		"to":    p.legs(&r.To),
-	}
-}
-
-func (p place) matchFields(m *mesh.Match) map[string]setter {
-	return map[string]setter{
-		"path": p.str(&m.Path), "prefix": p.str(&m.Prefix), "regex": p.str(&m.Regex),
-		"ignore_case": p.boolean(&m.IgnoreCase), "methods": p.list(&m.Methods),
-		"header": p.conditions("header", &m.Headers), "query": p.conditions("query", &m.Queries), "cookie": p.conditions("cookie", &m.Cookies),
-	}
-}
-
-// conditions decodes those on headers, query parameters or cookies; the label is
-// the name.
-func (p place) conditions(what string, dst *[]mesh.Field) setter {
-	return func(f field) {
-		for _, b := range p.labels(f, what+` "<name>" { … }`) {
-			c, present, absent := mesh.Field{Name: b.label}, false, false
-			inner := p.nth(what, len(*dst), b.pos)
-			inner.fields(b.body, map[string]setter{
-				"exact": p.str(&c.Exact), "prefix": p.str(&c.Prefix), "suffix": p.str(&c.Suffix), "contains": p.str(&c.Contains), "regex": p.str(&c.Regex),
-				"invert": p.boolean(&c.Absent), "present": p.boolean(&present), "absent": p.boolean(&absent)})
-			c.Absent = c.Absent || absent
-			valued := c.Exact+c.Prefix+c.Suffix+c.Contains+c.Regex != ""
-			if present && (absent || valued) || absent && valued {
-				p.problem(b.pos, "keep one of them; invert = true turns a condition on the value round", "%s %q is asked for a value and for its presence", what, b.label)
-			}
-			*dst = append(*dst, c)
-		}
-	}
 }

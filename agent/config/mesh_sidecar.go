@@ -10,9 +10,8 @@ import (
 
 // sidecar decodes the Envoy beside a service.
 func (d *decoder) sidecar(b labelled) mesh.Sidecar {
-	p := d.place(b, fmt.Sprintf("sidecar %q", b.label))
-	p.mark("", b.pos)
-	s := mesh.Sidecar{Service: b.label, Position: p.declared()}
+	p := d.place(b.pos, fmt.Sprintf("sidecar %q", b.label))
+	s := mesh.Sidecar{Service: b.label, Position: p.declared}
 	in := mesh.Inbound{}
 	p.fields(b.body, map[string]setter{
 		"port":     p.integer(&in.LocalPort, 1, maxPort),
@@ -47,8 +46,7 @@ func (p place) upstreamList(s *mesh.Sidecar) setter {
 			}
 			name, port, _ := strings.Cut(text, ":")
 			inner := p.declare("upstreams", e.pos)
-			inner.mark("", e.pos)
-			u := mesh.Upstream{Target: target(name), Position: inner.declared()}
+			u := mesh.Upstream{Target: target(name), Position: inner.declared}
 			u.Port, _ = strconv.Atoi(port) // what is no port is told as one that is missing
 			s.Upstreams = append(s.Upstreams, u)
 		}
@@ -59,8 +57,7 @@ func (p place) upstreamBlocks(s *mesh.Sidecar) setter {
 	return func(f field) {
 		for _, b := range p.labels(f, `upstream "<service>" { … }`) {
 			inner := p.declare(fmt.Sprintf("upstream %q", b.label), b.pos)
-			inner.mark("", b.pos)
-			u := mesh.Upstream{Target: mesh.Target{Service: b.label}, Position: inner.declared()}
+			u := mesh.Upstream{Target: mesh.Target{Service: b.label}, Position: inner.declared}
 			known := p.targetFields(&u.Target)
 			delete(known, "service")
 			inner.fields(b.body, with(known, map[string]setter{
@@ -72,9 +69,8 @@ func (p place) upstreamBlocks(s *mesh.Sidecar) setter {
 
 // gateway decodes an Envoy at the edge.
 func (d *decoder) gateway(b labelled) mesh.Gateway {
-	p := d.place(b, fmt.Sprintf("gateway %q", b.label))
-	p.mark("", b.pos)
-	g := mesh.Gateway{Name: b.label, Position: p.declared()}
+	p := d.place(b.pos, fmt.Sprintf("gateway %q", b.label))
+	g := mesh.Gateway{Name: b.label, Position: p.declared}
 	p.fields(b.body, map[string]setter{"listener": func(f field) {
 		list, ok := f.value.objects()
 		if !ok {
@@ -88,8 +84,7 @@ func (d *decoder) gateway(b labelled) mesh.Gateway {
 }
 
 func (p place) listener(n node) mesh.Door {
-	p.mark("", n.pos)
-	l := mesh.Door{Protocol: mesh.HTTP, Position: p.declared()}
+	l := mesh.Door{Protocol: mesh.HTTP, Position: p.declared}
 	p.fields(n, map[string]setter{
 		"address": p.listenAddress(&l.Address), "port": p.integer(&l.Port, 1, maxPort), "protocol": p.protocol(&l.Protocol),
 		"service": func(f field) {

@@ -30,7 +30,19 @@ func hundredths(text string) (v uint32, ok bool) {
 	return uint32(n), err == nil && n <= mesh.Whole
 }
 
-// where decodes where the instances of a target are.
+// integers decodes a list of whole numbers.
+func (d *decoder) integers(dst *[]int, least, most int) setter {
+	return func(f field) {
+		*dst = nil
+		for _, e := range elements(f) {
+			n := least
+			d.integer(&n, least, most)(e)
+			*dst = append(*dst, n)
+		}
+	}
+}
+
+// targetFields are those of a set of instances.
 func (d *decoder) targetFields(t *mesh.Target) map[string]setter {
 	return map[string]setter{"service": d.str(&t.Service), "subset": d.str(&t.Subset),
 		"datacenter": d.str(&t.Datacenter), "namespace": d.str(&t.Namespace)}

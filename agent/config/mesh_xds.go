@@ -1,5 +1,7 @@
 package config
 
+import "patchbay/xds/mesh"
+
 // XDS is the server that tells Envoys their configuration.
 type XDS struct {
 	// Address is the IP or host name to listen on, 127.0.0.1 by default.
@@ -22,4 +24,30 @@ func (d *decoder) xds(f field) {
 	x.Address, x.Port = defaultAddress, defaultXDSPort
 	d.nested("", map[string]setter{
 		"address": d.hostAddress(&x.Address), "port": d.integer(&x.Port, 0, maxPort), "tls": d.serverTLS("xds", "the xDS server", &x.TLS)})(f)
+}
+
+// observe decodes what tells of requests, for all sidecars and gateways.
+func (d *decoder) observe(f field) {
+	if f.name == "" {
+		return
+	}
+	o := &d.cfg.Mesh.Observe
+	n, ok := d.object(f)
+	if !ok {
+		return
+	}
+	p := place{decoder: d, path: "observe"}
+	p.mark("", f.pos)
+	format := "text"
+	p.fields(n, map[string]setter{
+		"access_log": p.str(&o.AccessLog), "access_log_format": p.oneOf(&format, "text", "json"),
+		"tracing": p.sub("tracing", func(p place) map[string]setter {
+			o.Sample = mesh.Whole
+			return map[string]setter{"address": p.str(&o.Tracing), "sample_percent": p.percent(&o.Sample)}
+		}),
+		"tags": p.stringMap(&o.Tags)})
+	o.JSON = format == "json"
+	if at, there := d.spots[spotKey{"", "tracing"}]; there && o.Tracing == "" {
+		d.missing(at, "write address = \"<host>:<port>\" of an OpenTelemetry collector", "tracing has no address")
+	}
 }

@@ -49,7 +49,8 @@ func (m *Mesh) Targets(t Target) []Target {
 // Behind lists whose instances serve a target: its own, then those that it fails
 // over to.
 func (m *Mesh) Behind(t Target) []Target {
-	return append([]Target{t}, m.Service(t).Failover...)
+	spare := func(s Target) bool { return s == t } // a subset that is the spare of the others
+	return append([]Target{t}, slices.DeleteFunc(slices.Clone(m.Service(t).Failover), spare)...)
 }
 
 // Legs are the targets of a service's requests that no route matches. A subset that

@@ -85,3 +85,11 @@ func TestADeclarationHoldsInOtherDatacenters(t *testing.T) {
 		t.Errorf("another namespace speaks %s", got)
 	}
 }
+
+func TestATargetIsNoSpareOfItself(t *testing.T) {
+	m := &Mesh{Services: []Service{{Name: "web", Failover: []Target{{Service: "web", Subset: "v1"}, {Service: "web", Datacenter: "dc2"}}}}}
+	want := []Target{{Service: "web", Subset: "v1"}, {Service: "web", Datacenter: "dc2"}}
+	if d := cmp.Diff(want, m.Behind(Target{Service: "web", Subset: "v1"})); d != "" {
+		t.Errorf("want (-), got (+):\n%s", d)
+	}
+}

@@ -61,6 +61,8 @@ func (m *Mesh) Validate() []Mistake {
 		gateways[g.Name] = g.Position
 		r.gateway(g)
 	}
+	r.begin("", "observe", "")
+	r.observe(m.Observe)
 	return r.list
 }
 

@@ -2,7 +2,12 @@ package mesh
 
 import (
 	"fmt"
+	"maps"
+	"net"
 	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -89,5 +94,25 @@ func (r *review) hosts(l Door) {
 			r.when(seen[lower], field+".hosts", fmt.Sprintf("host %q is there twice", short(name)), "give each host to one service")
 			seen[lower] = true
 		}
+	}
+}
+
+var tagName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,127}$`)
+
+func (r *review) observe(o Observe) {
+	why := text(o.AccessLog, maxValue)
+	r.when(o.AccessLog != "" && o.AccessLog[0] != '/', "access_log", "it is no absolute path", "write a path such as /dev/stdout")
+	r.when(why != "", "access_log", "it is no path: "+why, "write a path such as /dev/stdout")
+	if o.Tracing != "" {
+		at, port, err := net.SplitHostPort(o.Tracing)
+		n, bad := strconv.ParseUint(port, 10, 16)
+		r.when(err != nil || bad != nil || n == 0 || !isHost(at) && !isIP(at), "tracing.address", fmt.Sprintf("%q is no address of a collector", short(o.Tracing)),
+			"write host:port, such as 127.0.0.1:4317")
+	}
+	r.when(o.Sample > Whole, "tracing.sample_percent", "it is more than all", "write 0 to 100")
+	for _, name := range slices.Sorted(maps.Keys(o.Tags)) {
+		why := text(o.Tags[name], maxName)
+		r.when(!tagName.MatchString(name), "tags", fmt.Sprintf("%q is no name of a tag", short(name)), "use a letter first, then letters, digits, _, . and -")
+		r.when(why != "", "tags", fmt.Sprintf("the value of %q is none: %s", short(name), why), "correct it")
 	}
 }

@@ -3,7 +3,6 @@ package mesh
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -76,16 +75,24 @@ func (r *review) match(m Match) {
 	}
 	r.path("path", m.Path)
 	r.path("prefix", m.Prefix)
-	if re := r.regex("regex", m.Regex); re != nil {
+	if re := r.regex("regex", m.Regex, m.folded()); re != nil {
 		begin, _ := re.LiteralPrefix()
 		r.when(begin != "" && begin[0] != '/', "regex", "it matches no path: paths begin with /", "begin it with /")
 	}
 	for _, name := range m.Methods {
 		r.when(!method.MatchString(name), "methods", fmt.Sprintf("%q is no method", short(name)), "write GET, POST and the like, in capitals")
 	}
+	r.program("methods", strings.Join(m.Methods, "|"))
 	r.conditions("header", "header", m.Headers)
 	r.conditions("query", "query parameter", m.Queries)
 	r.conditions("cookie", "cookie", m.Cookies)
+}
+
+func (m Match) folded() string {
+	if m.IgnoreCase {
+		return "(?i)%s"
+	}
+	return "%s"
 }
 
 // path looks at a path or the beginning of one.
@@ -131,25 +138,11 @@ func (r *review) condition(what string, f Field) {
 	}
 	r.when(set > 1, "", fmt.Sprintf("%d conditions on the value of one %s", set, what), "keep one; write another block of the same name for the next")
 	r.when(what == "query parameter" && f.Absent && set > 0, "", "Envoy cannot turn a condition on a query parameter's value round", "put a route with the condition itself before this one")
-	r.regex("regex", f.Regex)
-}
-
-// regex looks at a regular expression; nil when there is none, or none that works.
-func (r *review) regex(field, expr string) *regexp.Regexp {
-	if expr == "" {
-		return nil
+	if what == "cookie" {
+		r.cookieValue(f)
+		return
 	}
-	r.when(len(expr) > maxValue, field, fmt.Sprintf("the expression is longer than %d bytes", maxValue), "write a shorter one")
-	if len(expr) > maxValue {
-		return nil
-	}
-	re, err := regexp.Compile(expr)
-	if err != nil {
-		why, _ := strings.CutPrefix(err.Error(), "error parsing regexp: ")
-		r.when(true, field, "Envoy refuses the expression: "+short(why), "correct it; its syntax is RE2")
-		return nil
-	}
-	return re
+	r.regex("regex", f.Regex, "%s")
 }
 
 func (r *review) headers(field string, h Headers) {
@@ -206,7 +199,7 @@ func (r *review) rewrite(x Rewrite, m Match) {
 	r.when(x.Prefix != "" && m.Regex != "", "prefix", "a path that a regex matched has no prefix to change", "write regex and substitution")
 	r.path("prefix", x.Prefix)
 	r.when(x.Substitution != "" && x.Regex == "", "substitution", "there is no regex whose matches it takes the place of", "write regex")
-	if re := r.regex("regex", x.Regex); re != nil {
+	if re := r.regex("regex", x.Regex, "%s"); re != nil {
 		r.substitution(x.Substitution, re.NumSubexp())
 	}
 	r.when(x.Host != "" && !isHost(x.Host), "host", fmt.Sprintf("%q is no name of a host", short(x.Host)), "write a name such as web.example.com")

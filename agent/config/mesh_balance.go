@@ -1,0 +1,86 @@
+package config
+
+import (
+	"fmt"
+	"math"
+
+	"patchbay/xds/mesh"
+)
+
+func (p place) balanceFields(b *mesh.Balance) map[string]setter {
+	return map[string]setter{
+		"policy": p.str(&b.Policy), "choices": p.integer(&b.Choices, 2, math.MaxInt32),
+		"min_ring": p.integer(&b.MinRing, 1, math.MaxInt32), "max_ring": p.integer(&b.MaxRing, 1, math.MaxInt32), "hash": p.hashes(&b.Hash)}
+}
+
+// hashes decodes what instances are chosen by, in order.
+func (p place) hashes(dst *[]mesh.Hash) setter {
+	return func(f field) {
+		list, ok := f.value.objects()
+		if !ok {
+			p.problem(f.pos, "write hash { … }", "%s must be a block, not %s", f.name, f.value.kind)
+		}
+		for _, n := range list {
+			h := mesh.Hash{}
+			inner := p.nth("hash", len(*dst), n.pos)
+			inner.fields(n, inner.hashFields(&h))
+			if h.Cookie != nil && h.Cookie.Name == "" {
+				inner.problem(n.pos, "write cookie = \"<name>\", or leave ttl and path out", "ttl and path are those of a cookie")
+			}
+			*dst = append(*dst, h)
+		}
+	}
+}
+
+func (p place) hashFields(h *mesh.Hash) map[string]setter {
+	// A hash is by cookie when anything of a cookie is said.
+	ofCookie := func(name string) setter {
+		return func(f field) { p.cookieFields("cookie", cookieOf(&h.Cookie))[name](f) }
+	}
+	return map[string]setter{
+		"header": p.str(&h.Header), "query": p.str(&h.Query), "source_ip": p.boolean(&h.SourceIP), "terminal": p.boolean(&h.Terminal),
+		"cookie": ofCookie("cookie"), "ttl": ofCookie("ttl"), "path": ofCookie("path")}
+}
+
+func cookieOf(c **mesh.Cookie) *mesh.Cookie { return made(c) }
+
+// cookieFields decodes a cookie whose name is the attribute.
+func (p place) cookieFields(name string, c *mesh.Cookie) map[string]setter {
+	return map[string]setter{name: p.str(&c.Name), "ttl": p.duration(&c.TTL), "path": p.str(&c.Path)}
+}
+
+func (p place) outlierFields(s *mesh.Service) map[string]setter {
+	o := made(&s.Outlier)
+	return map[string]setter{
+		"failures": p.integer(&o.Failures, 1, math.MaxInt32), "interval": p.duration(&o.Interval), "ejection": p.duration(&o.Ejection),
+		"max_percent": p.integer(&o.MaxPercent, 1, 100)}
+}
+
+func (p place) breakerFields(s *mesh.Service) map[string]setter {
+	b := made(&s.Breaker)
+	return map[string]setter{
+		"connections": p.integer(&b.Connections, 1, math.MaxInt32), "pending": p.integer(&b.Pending, 1, math.MaxInt32),
+		"requests": p.integer(&b.Requests, 1, math.MaxInt32), "retries": p.integer(&b.Retries, 1, math.MaxInt32)}
+}
+
+// failover decodes blocks, or a list of service/subset@datacenter+namespace, in order.
+func (p place) failover(s *mesh.Service) setter {
+	return func(f field) {
+		if _, blocks := f.value.objects(); !blocks || f.value.kind == kindList && len(f.value.list) == 0 {
+			for _, e := range elements(f) {
+				if text, ok := p.text(e); ok {
+					p.mark(fmt.Sprintf("failover[%d]", len(s.Failover)), e.pos)
+					s.Failover = append(s.Failover, target(text))
+				}
+			}
+			return
+		}
+		list, _ := f.value.objects()
+		for _, n := range list {
+			var t mesh.Target
+			inner := p.nth("failover", len(s.Failover), n.pos)
+			inner.fields(n, inner.targetFields(&t))
+			s.Failover = append(s.Failover, t)
+		}
+	}
+}
