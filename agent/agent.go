@@ -119,13 +119,11 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, proxies *envo
 	})
 	if opts.Legacy {
 		outer.Go(func() error {
-			select {
-			case err := <-e.failed:
+			err := e.firstFailure(around)
+			if err != nil {
 				drain()
-				return err
-			case <-around.Done():
-				return nil
 			}
+			return err
 		})
 	}
 	finished := make(chan error, 1)

@@ -33,6 +33,8 @@ type engine struct {
 	past  func(task string) (tasks.Record, []tasks.Run, error)
 	// answering tells whether Consul answers and, if not, the newest error.
 	answering func() (ok bool, reason string)
+	// missing tells what Consul said of answers that are missing; nil knows nothing.
+	missing   func() error
 	creations chan creation
 	reloads   chan reloading
 	failed    chan error    // gets the failures of first passes, when there is room

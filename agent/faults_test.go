@@ -447,3 +447,42 @@ func TestOneRunEndsWhenConsulRefusesAQueryOfItsTask(t *testing.T) {
 		})
 	}
 }
+
+func TestUnderTheOldNameAQueryThatConsulRefusesEndsTheFirstPass(t *testing.T) {
+	tests := map[string]func(t *testing.T, b *bench) string{
+		"no answer for a minute": func(*testing.T, *bench) string { return "No path to datacenter" },
+		"a failed run": func(_ *testing.T, b *bench) string {
+			b.terraform.fail(errors.New("device said no"))
+			b.consulHas(1)
+			return "device said no"
+		},
+		"none": func(t *testing.T, b *bench) string {
+			b.consulHas(1)
+			pass(time.Hour)
+			b.drain()
+			return ""
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			task := webTask(t)
+			synctest.Test(t, func(t *testing.T) {
+				b := startBench(t, newMemory(), &terraformFake{}, task)
+				b.engine.missing = func() error { return errors.New("No path to datacenter") }
+				b.engine.failed = make(chan error, 1)
+				b.runner.failed = b.engine.failed
+				ctx, cancel := context.WithCancel(t.Context())
+				failed := make(chan error, 1)
+				go func() { failed <- b.engine.firstFailure(ctx) }()
+				want := test(t, b)
+				pass(2 * time.Minute)
+				cancel()
+				if err := <-failed; (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+					t.Errorf("error = %v, want one with %q", err, want)
+				}
+				b.terraform.fail(nil)
+				b.stop()
+			})
+		})
+	}
+}

@@ -162,7 +162,7 @@ func (p *parts) close() {
 // engine makes a runner for every task, with what an earlier process knew.
 func (p *parts) engine(opts Options) (*engine, error) {
 	e := &engine{source: p.consul, feed: newFeed(), definitions: p.store, runs: p.store.Runs, past: p.past,
-		answering: p.answering, hirer: p.hirer, creations: make(chan creation), reloads: make(chan reloading), failed: make(chan error, 1), ended: make(chan struct{}),
+		answering: p.answering, missing: p.failing, hirer: p.hirer, creations: make(chan creation), reloads: make(chan reloading), failed: make(chan error, 1), ended: make(chan struct{}),
 		reserved: map[string]bool{}, files: map[string]catalog.Digest{}}
 	e.rehire(opts.Config)
 	if err := e.load(opts); err != nil {

@@ -26,9 +26,36 @@ func (w *worker) read(ctx context.Context, source catalog.Source) (catalog.Snaps
 	case ctx.Err() != nil:
 		return snapshot, tasks.ErrStopping
 	}
+	return snapshot, unanswered(w.missing)
+}
+
+// unanswered is the error of a task whose queries are not all answered; missing
+// tells what Consul said, if it is known.
+func unanswered(missing func() error) error {
 	err := errors.New("it did not answer every query of the task")
-	if w.missing != nil {
-		err = errors.Join(err, w.missing())
+	if missing != nil {
+		err = errors.Join(err, missing())
 	}
-	return snapshot, fmt.Errorf("unable to retrieve data from Consul: %w; nothing was planned: correct the task or what Consul complains of", err)
+	return fmt.Errorf("unable to retrieve data from Consul: %w; nothing was planned: correct the task or what Consul complains of", err)
+}
+
+// firstFailure waits until a task has failed in its first pass or, after a minute,
+// still has no data to be run with; nil when ctx ends first.
+func (e *engine) firstFailure(ctx context.Context) error {
+	late := time.NewTimer(consulWait)
+	defer late.Stop()
+	for {
+		select {
+		case err := <-e.failed:
+			return err
+		case <-late.C:
+			for _, r := range e.all() {
+				if r.state.Load().Task.Enabled && !r.answered.Load() {
+					return fmt.Errorf("run task %s: %w", r.name, unanswered(e.missing))
+				}
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }

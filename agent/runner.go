@@ -32,6 +32,7 @@ type runner struct {
 	done     chan struct{}  // closed when loop has ended
 	state    atomic.Pointer[tasks.State]
 	tried    atomic.Bool // an attempt has ended in this process
+	answered atomic.Bool // Consul has answered all queries of the task
 
 	// ---
 	work      *worker
@@ -209,6 +210,7 @@ func (r *runner) observe(s catalog.Snapshot) {
 		return
 	}
 	first := r.snapshot == nil
+	r.answered.Store(true)
 	r.snapshot = &s
 	r.input = r.work.project(s)
 	switch {
