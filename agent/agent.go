@@ -142,7 +142,7 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, proxies *envo
 // handler makes the HTTP API.
 func handler(opts Options, p *parts, e *engine, reloads *reloader) http.Handler {
 	api := opts.Config.API
-	o := httpapi.Options{Reader: e, Operator: e, Prober: e, Author: e, Decode: reloads.decode(opts), Feed: e, Buffer: e.inherited,
+	o := httpapi.Options{Reader: e, Operator: e, Prober: e, Author: e, Decode: reloads.decode(opts), Feed: e, Inherited: e.inherited,
 		Metrics: p.metrics.handler(), Log: opts.Log.Named("api"), Names: []string{api.Address},
 		Remote: httpapi.Remote{Token: api.Token, Allow: api.AllowRemoteWrites, MTLS: api.TLS.Enabled && api.TLS.VerifyIncoming}}
 	if opts.Load != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
@@ -51,7 +52,7 @@ func (e *engine) change(t tasks.Task, mode tasks.RunMode, file catalog.Digest) (
 		return change{}, err
 	}
 	return change{work: w, mode: mode, keep: func() error {
-		text, err := encode(t, e.inherited())
+		text, err := encode(t, file, e.inherited())
 		if err != nil {
 			return err
 		}
@@ -129,10 +130,28 @@ func (e *engine) Replace(ctx context.Context, t tasks.Task, mode tasks.RunMode) 
 	return out.operation, err
 }
 
-// inherit takes over what the API cannot say from the task's present definition.
+// inherit takes over what the API cannot say from the task's present definition. An
+// old list of services goes on to name them as long as they are selected as before.
 func inherit(t, from tasks.Task) tasks.Task {
-	t.WorkingDir, t.Guard, t.VariableFiles, t.Position = from.WorkingDir, from.Guard, from.VariableFiles, from.Position
+	t.WorkingDir, t.VariableFiles, t.Position = from.WorkingDir, from.VariableFiles, from.Position
+	t.OldServices = nil
+	if reflect.DeepEqual(selections(t), selections(from)) {
+		t.OldServices = from.OldServices
+	}
 	return t
+}
+
+// selections gives the selections of instances in the API's form, in which nothing
+// and an empty map are the same.
+func selections(t tasks.Task) (out []httpapi.Services) {
+	wire := httpapi.NewTask(t, nil)
+	if s := wire.Condition.Services; s != nil {
+		out = append(out, s.Services)
+	}
+	if s := wire.ModuleInput.Services; s != nil {
+		out = append(out, *s)
+	}
+	return out
 }
 
 // Remove ends a task; see [httpapi.Author]. A block of the configuration stays
@@ -155,12 +174,17 @@ func (e *engine) wire(name string) (json.RawMessage, error) {
 	if !ok {
 		return nil, fmt.Errorf("find task %q: %w", name, tasks.ErrUnknownTask)
 	}
-	return encode(r.state.Load().Task, e.inherited())
+	return encode(r.state.Load().Task, e.fileDigest(name), e.inherited())
 }
 
-// encode gives a task in the API's form.
-func encode(t tasks.Task, inherited tasks.Buffer) (json.RawMessage, error) {
-	text, err := json.Marshal(httpapi.NewTask(t, &inherited))
+// encode gives a task in the API's form, to be kept. Over a block of the
+// configuration it always says the guard: without one the block's counts.
+func encode(t tasks.Task, file catalog.Digest, inherited httpapi.Inherited) (json.RawMessage, error) {
+	wire := httpapi.NewTask(t, &inherited)
+	if file != (catalog.Digest{}) {
+		wire.Guard = httpapi.NewGuard(t.Guard)
+	}
+	text, err := json.Marshal(wire)
 	if err != nil {
 		return nil, fmt.Errorf("encode task %s: %w", t.Name, err)
 	}

@@ -55,11 +55,11 @@ func (e *engine) rehire(cfg config.Config) {
 	e.config, e.make = cfg, e.hirer(cfg)
 }
 
-// inherited gives the buffer of tasks that set none.
-func (e *engine) inherited() tasks.Buffer {
+// inherited gives what tasks take over that set none of their own.
+func (e *engine) inherited() httpapi.Inherited {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	return e.config.Buffer
+	return httpapi.Inherited{Buffer: e.config.Buffer, Guard: e.config.Guard}
 }
 
 // hire makes the worker of a definition.

@@ -1,10 +1,12 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 
+	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
 )
@@ -59,11 +61,20 @@ func (e *engine) load(opts Options) error {
 
 // identify gives the identity of a task's block in the configuration.
 func identify(t tasks.Task, inherited tasks.Buffer) (catalog.Digest, error) {
-	text, err := encode(t, inherited)
+	text, err := json.Marshal(httpapi.NewTask(t, &httpapi.Inherited{Buffer: inherited, Guard: t.Guard}))
 	if err != nil {
-		return catalog.Digest{}, err
+		return catalog.Digest{}, fmt.Errorf("encode task %s: %w", t.Name, err)
+	}
+	if len(t.OldServices) > 0 {
+		text = fmt.Append(text, t.OldServices)
 	}
 	return catalog.NewHasher().String(string(text), t.WorkingDir, fmt.Sprint(t.Guard, t.Buffer)).Sum(), nil
+}
+
+// saysGuard tells whether a kept definition has a guard.
+func saysGuard(task json.RawMessage) bool {
+	var said struct{ Guard *httpapi.Guard }
+	return json.Unmarshal(task, &said) == nil && said.Guard != nil
 }
 
 // restore makes the runner of one task; over tells that the API's definition d
@@ -82,6 +93,9 @@ func (e *engine) restore(opts Options, t tasks.Task, d tasks.Definition, over bo
 		}
 		if t.Module != "" {
 			made = inherit(made, t)
+			if !saysGuard(d.Task) {
+				made.Guard = t.Guard
+			}
 		}
 		t = made
 	}

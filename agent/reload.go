@@ -54,8 +54,10 @@ func (e *engine) reload(soft, hard context.Context, opts Options) error {
 			e.setFile(r.name, catalog.Digest{}) // first: its end looks whether a block is left
 			_, err := e.command(soft, r.name, command{remove: &removal{keep: func() error { return nil }}})
 			failures = append(failures, err)
-		case !begun[r.name] && surroundingsDiffer(before, opts.Config, r.state.Load().Task):
-			failures = append(failures, e.renew(soft, opts, r))
+		case begun[r.name]:
+		case e.fileDigest(r.name) == (catalog.Digest{}) && inheritanceDiffers(before, opts.Config, r.state.Load().Task),
+			surroundingsDiffer(before, opts.Config, r.state.Load().Task):
+			failures = append(failures, e.renew(soft, before, opts, r))
 		}
 	}
 	return errors.Join(failures...)
@@ -69,15 +71,37 @@ func surroundingsDiffer(before, after config.Config, t tasks.Task) bool {
 		!reflect.DeepEqual(before.Driver.RequiredProviders, after.Driver.RequiredProviders)
 }
 
+// inheritanceDiffers tells whether a task that no block defines takes over something
+// else than before.
+func inheritanceDiffers(before, after config.Config, t tasks.Task) bool {
+	heir := inheriting(t, before, after)
+	return heir.Buffer != t.Buffer || heir.Guard != t.Guard
+}
+
+// inheriting gives a task what it takes over from a changed configuration.
+func inheriting(t tasks.Task, before, after config.Config) tasks.Task {
+	if !t.OwnBuffer && t.Buffer == before.Buffer {
+		t.Buffer = after.Buffer
+	}
+	if t.Guard == before.Guard {
+		t.Guard = after.Guard
+	}
+	return t
+}
+
 // renew lets an unchanged task begin anew under a changed configuration. One that
 // is being deleted is left alone.
-func (e *engine) renew(soft context.Context, opts Options, r *runner) error {
-	_, err := e.command(soft, r.name, command{swap: &succession{hire: e.hire}})
+func (e *engine) renew(soft context.Context, before config.Config, opts Options, r *runner) error {
+	hire := e.hire
+	if e.fileDigest(r.name) == (catalog.Digest{}) {
+		hire = func(t tasks.Task) (*worker, error) { return e.hire(inheriting(t, before, opts.Config)) }
+	}
+	_, err := e.command(soft, r.name, command{swap: &succession{hire: hire}})
 	if errors.Is(err, tasks.ErrStopping) && soft.Err() == nil {
 		return nil
 	}
 	if err == nil {
-		opts.Log.Info("task begins anew: its providers or its backend were changed in the configuration", "task", r.name)
+		opts.Log.Info("task begins anew: what it takes over from the configuration was changed", "task", r.name)
 	}
 	return err
 }

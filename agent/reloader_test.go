@@ -205,7 +205,7 @@ func TestAReloadBeginsTasksAnewWhoseSurroundingsChanged(t *testing.T) {
 		b.wantPlans(6)
 		b.options.Config.Buffer.Min = time.Second
 		b.reload(fw, other)
-		if got := b.engine.inherited().Min; got != time.Second {
+		if got := b.engine.inherited().Buffer.Min; got != time.Second {
 			t.Errorf("tasks inherit a buffer of %s, want 1s", got)
 		}
 		b.stop()

@@ -249,13 +249,17 @@ func startOver(t *testing.T, parallel int, store *memory, terraform tasks.Worksp
 	}
 	b.engine.hirer = func(config.Config) func(tasks.Task) (*worker, error) { return hire }
 	b.engine.rehire(config.Config{})
-	decode := func(_ config.Config, text json.RawMessage) (tasks.Task, error) {
+	decode := func(base config.Config, text json.RawMessage) (tasks.Task, error) {
 		var wire httpapi.Task
 		if err := json.Unmarshal(text, &wire); err != nil {
 			return tasks.Task{}, err
 		}
 		made := webTask(t)
 		made.Name, made.Enabled, made.Description = wire.Name, wire.Enabled, wire.Description
+		made.Buffer, made.Guard = base.Buffer, base.Guard
+		if wire.Guard != nil {
+			made.Guard = tasks.Guard(*wire.Guard)
+		}
 		return made, nil
 	}
 	b.options = Options{Config: config.Config{Tasks: file}, Log: hclog.NewNullLogger(), Decode: decode}

@@ -95,7 +95,7 @@ func (w *worker) project(s catalog.Snapshot) tasks.Input { return tasks.NewInput
 func (w *worker) newRun(trigger tasks.Trigger, causes []catalog.Delta) *tasks.Run {
 	now := w.now()
 	run := &tasks.Run{ID: w.newID(now), Task: w.task.Name, Trigger: trigger, Phase: tasks.Waiting,
-		Started: now, Updated: now, Module: w.task.Module, Providers: w.task.Providers}
+		Started: now, Updated: now, Module: w.task.Module, Providers: w.task.Providers, Services: w.task.OldServices}
 	if n := len(causes); n > tasks.MaxCauses {
 		causes, run.MoreCauses = causes[:tasks.MaxCauses], n-tasks.MaxCauses
 	}

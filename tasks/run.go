@@ -100,6 +100,8 @@ type Run struct {
 	Module string `json:"module"`
 	// Providers are the task's at that time.
 	Providers []string `json:"providers,omitempty"`
+	// Services are the names of the task's old services list at that time.
+	Services []string `json:"services,omitempty"`
 }
 
 // Error is the newest error; "" when the last try succeeded or none failed.

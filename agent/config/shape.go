@@ -104,6 +104,7 @@ func taskShape() shape {
 		"name": text, "module": text, "description": text, "version": text, "enabled": flag,
 		"providers": {kind: kindList, item: &text}, "variables": texts, "terraform_version": text,
 		"buffer_period": object(map[string]shape{"enabled": flag, "min": text, "max": text}),
+		"guard":         object(map[string]shape{"max_destroys": {kind: kindNumber}, "allow_empty": flag}),
 		"condition": object(map[string]shape{
 			"services":         object(with(services, use)),
 			"catalog_services": object(with(place, with(use, map[string]shape{"regexp": text, "node_meta": texts})), "regexp"),

@@ -58,8 +58,9 @@ type Options struct {
 	Metrics http.Handler
 	// Log gets one debug line per request but health; nil is silent.
 	Log hclog.Logger
-	// Buffer gives what tasks inherit: one with another shows it; nil is not known.
-	Buffer func() tasks.Buffer
+	// Inherited gives what tasks take over that set none of their own: others show
+	// what they have; nil is not known.
+	Inherited func() Inherited
 	// Names are the listener's own host names, without port, that a Host header
 	// of a write may have besides addresses and localhost.
 	Names []string
@@ -96,10 +97,10 @@ type route struct {
 
 // wire puts a task on the wire.
 func (a *api) wire(t tasks.Task) Task {
-	if a.Buffer == nil {
+	if a.Inherited == nil {
 		return NewTask(t, nil)
 	}
-	inherited := a.Buffer()
+	inherited := a.Inherited()
 	return NewTask(t, &inherited)
 }
 

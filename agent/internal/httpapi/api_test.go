@@ -85,6 +85,7 @@ func run(task string, n int, phase tasks.Phase) tasks.Run {
 
 func newFake() *fake {
 	web, db := run("web", 9, tasks.Held), run("db", 3, tasks.Retrying)
+	db.Services = []string{"db", "cache"}
 	digest := catalog.NewHasher().String("x").Sum()
 	names := tasks.Services{Selector: catalog.Selector{Names: []string{"web"}}}
 	pattern := tasks.Services{Selector: catalog.Selector{Regexp: "^db<", Datacenter: "dc2", Namespace: "ns"}, Filter: `"a" in Service.Tags`,
@@ -103,7 +104,8 @@ func newFake() *fake {
 					Held:    &tasks.HeldPlan{Task: "web", Run: "run-9", Input: digest, Changes: digest, Serial: 3, Findings: []tasks.Finding{}, Since: start},
 					Applied: &tasks.AppliedInput{Run: "run-8", Input: digest, At: start, Members: make([]catalog.Member, 32)},
 				}},
-			{Task: tasks.Task{Name: "db", Enabled: true, Module: "builtin/nginx", Condition: tasks.Condition{Services: &pattern}},
+			{Task: tasks.Task{Name: "db", Enabled: true, Module: "builtin/nginx", Condition: tasks.Condition{Services: &pattern}, OldServices: []string{"db", "cache"},
+				Guard: tasks.Guard{MaxDestroys: 3}},
 				Status: tasks.StatusCritical, Newest: &db},
 			{Task: tasks.Task{Name: "new", Module: "./m"}, Status: tasks.StatusUnknown},
 		},

@@ -78,6 +78,9 @@ func decodeTask(raw json.RawMessage) (tasks.Task, error) {
 	if kv := wire.ModuleInput.ConsulKV; kv != nil {
 		t.ModuleInputs = append(t.ModuleInputs, tasks.ModuleInput{ConsulKV: (*tasks.ConsulKV)(kv)})
 	}
+	if g := wire.Guard; g != nil {
+		t.Guard = tasks.Guard(*g)
+	}
 	if b := wire.Buffer; b != nil {
 		var bad [2]error
 		t.Buffer.Enabled = b.Enabled
@@ -296,6 +299,8 @@ func TestAnUpdateChangesWhatItNamesAndNothingElse(t *testing.T) {
 		}},
 		"all variables go":     {`{"variables":null}`, func(t *tasks.Task) { t.Variables = nil }},
 		"half a buffer":        {`{"buffer_period":{"min":"7s"}}`, func(t *tasks.Task) { t.Buffer.Min, t.OwnBuffer = 7*time.Second, true }},
+		"half a guard":         {`{"guard":{"max_destroys":7}}`, func(t *tasks.Task) { t.Guard.MaxDestroys = 7 }},
+		"the inherited guard":  {`{"guard":null}`, func(t *tasks.Task) { t.Guard = tasks.Guard{} }},
 		"the inherited buffer": {`{"buffer_period":null}`, func(t *tasks.Task) { t.Buffer, t.OwnBuffer = tasks.Buffer{}, false }},
 		"a filter only": {`{"condition":{"services":{"filter":"x"}}}`, func(t *tasks.Task) {
 			t.Condition.Services = &tasks.Services{Selector: catalog.Selector{Names: []string{"web"}}, Filter: "x"}

@@ -24,5 +24,5 @@
 //
 // A patch of a task is merged into its wire form, checked and decoded as a whole,
 // and then only the fields that it names are taken over: the wire form does not
-// tell all of a task, such as its directory, its guard, or a second input.
+// tell all of a task, such as its directory or a second input.
 package httpapi

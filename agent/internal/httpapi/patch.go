@@ -32,6 +32,7 @@ var patchable = map[string]func(next *tasks.Task, from tasks.Task, to any){
 	"buffer_period": func(next *tasks.Task, from tasks.Task, _ any) {
 		next.Buffer, next.OwnBuffer = from.Buffer, from.OwnBuffer
 	},
+	"guard":        func(next *tasks.Task, from tasks.Task, _ any) { next.Guard = from.Guard },
 	"condition":    func(next *tasks.Task, from tasks.Task, _ any) { next.Condition = from.Condition },
 	"variables":    patchVariables,
 	"module_input": patchInputs,
@@ -128,6 +129,9 @@ func (p patch) merged(present tasks.Task) (map[string]any, error) {
 	shown.Buffer = nil
 	if _, given := p["buffer_period"]; given {
 		shown.Buffer = newBuffer(present.Buffer)
+	}
+	if _, given := p["guard"]; given {
+		shown.Guard = NewGuard(present.Guard)
 	}
 	raw, err := json.Marshal(shown)
 	if err != nil {

@@ -14,9 +14,12 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
+// shared is what tasks inherit.
+var shared = Inherited{Buffer: tasks.Buffer{Enabled: true, Min: 5 * time.Second, Max: 20 * time.Second}, Guard: tasks.Guard{MaxDestroys: 10}}
+
 // decodeAsAgent reads a task as the agent does.
 func decodeAsAgent(raw json.RawMessage) (tasks.Task, error) {
-	base := config.Config{WorkingDir: "/srv", Buffer: tasks.Buffer{Enabled: true, Min: 5 * time.Second, Max: 20 * time.Second}, Providers: []tasks.Provider{{Name: "fw", Arguments: tasks.NewSecretValue(cty.EmptyObjectVal)}}}
+	base := config.Config{WorkingDir: "/srv", Buffer: shared.Buffer, Guard: shared.Guard, Providers: []tasks.Provider{{Name: "fw", Arguments: tasks.NewSecretValue(cty.EmptyObjectVal)}}}
 	return config.TaskFromAPI(raw, base, config.Options{WorkDir: "/srv"})
 }
 
@@ -34,7 +37,8 @@ var realTasks = map[string]string{
 	"schedule":          `{"name":"a","module":"m/m/m","condition":{"schedule":{"cron":"*/5 * * * *"}},"module_input":{"services":{"names":["web"]},"consul_kv":{"path":"x"},"nodes":{}}}`,
 	"everything": `{"name":"a","module":"m/m/m","description":"d","version":"1.0.0","enabled":false,"providers":["fw"],` +
 		`"variables":{"zone":"\"dmz\"","n":"3","list":"[\"a\", {b = \"$${c}\"}]","off":"null"},"buffer_period":{"enabled":true,"min":"7s","max":"1m30s"},` +
-		`"condition":{"services":{"names":["web"]}},"module_input":{"consul_kv":{"path":"x"}}}`,
+		`"guard":{"max_destroys":3,"allow_empty":true},"condition":{"services":{"names":["web"]}},"module_input":{"consul_kv":{"path":"x"}}}`,
+	"half a guard": `{"name":"a","module":"m/m/m","guard":{"max_destroys":0},"condition":{"services":{"names":["web"]}}}`,
 }
 
 func TestATaskReadsBackFromItsAnswer(t *testing.T) {
@@ -47,7 +51,7 @@ func TestATaskReadsBackFromItsAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			shown, err := json.Marshal(NewTask(first, nil))
+			shown, err := json.Marshal(NewTask(first, &shared))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,6 +96,9 @@ func TestTheAgentsOwnChecksAnswerWithTheContractsStatus(t *testing.T) {
 		status     int
 	}{
 		"a bad duration":       {ofTask(`"buffer_period":{"enabled":true,"min":"5 sec"}`), "error with task configuration: ", 400},
+		"a guard without end":  {ofTask(`"guard":{"max_destroys":99999999999}`), "max_destroys", 400},
+		"half a destroy":       {ofTask(`"guard":{"max_destroys":1.5}`), "max_destroys", 400},
+		"an unknown guard":     {ofTask(`"guard":{"x":1}`), "unsupported", 400},
 		"a bad regexp":         {`{"task":{"name":"x","module":"m/m/m","condition":{"services":{"regexp":"("}}}}`, "error with task configuration: ", 400},
 		"a bad cron":           {`{"task":{"name":"x","module":"m/m/m","condition":{"schedule":{"cron":"never"}}}}`, "error with task configuration: ", 400},
 		"no names, no regexp":  {`{"task":{"name":"x","module":"m/m/m","condition":{"services":{}}}}`, "error with task configuration: ", 400},

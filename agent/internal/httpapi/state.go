@@ -18,6 +18,8 @@ type State struct {
 	Note string `json:"note"`
 	// Module is the source as configured.
 	Module string `json:"module"`
+	// Guard is what the task may do without asking a person, its own or inherited.
+	Guard *Guard `json:"guard,omitempty"`
 	// Newest is the newest run, under way or ended; null before the first.
 	Newest *tasks.Run `json:"newest"`
 	// Held is null when no plan waits for a person.
@@ -39,7 +41,7 @@ type Applied struct {
 func NewState(s tasks.State) State {
 	out := State{
 		Name: s.Task.Name, Description: s.Task.Description, Enabled: s.Task.Enabled, Status: s.Status,
-		Note: s.Note, Module: s.Task.Module, Newest: s.Newest, Held: s.Record.Held,
+		Note: s.Note, Module: s.Task.Module, Guard: NewGuard(s.Task.Guard), Newest: s.Newest, Held: s.Record.Held,
 	}
 	if a := s.Record.Applied; a != nil {
 		out.Applied = &Applied{Run: a.Run, Input: a.Input, Members: len(a.Members), At: a.At}

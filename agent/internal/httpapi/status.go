@@ -83,7 +83,7 @@ func (a *api) taskStatus(x exchange) {
 // statusOf makes one task's status, reading its runs only when events are asked for.
 func (a *api) statusOf(s tasks.State, events bool) (TaskStatus, error) {
 	out := TaskStatus{TaskName: s.Task.Name, Status: s.Status, Enabled: s.Task.Enabled,
-		Providers: list(s.Task.Providers), Services: []string{}}
+		Providers: list(s.Task.Providers), Services: list(s.Task.OldServices)}
 	// A status is folded from events: there are none exactly when it is unknown.
 	if s.Status != tasks.StatusUnknown {
 		out.EventsURL = "/v1/status/tasks/" + url.PathEscape(s.Task.Name) + "?include=events"
@@ -119,7 +119,7 @@ func newEvents(runs []tasks.Run) (out []Event) {
 			continue
 		}
 		e := Event{ID: r.ID, Success: r.Phase.Success(), StartTime: r.Started, EndTime: r.Updated, TaskName: r.Task,
-			Config: EventConfig{Providers: list(r.Providers), Services: []string{}, Source: r.Module}}
+			Config: EventConfig{Providers: list(r.Providers), Services: list(r.Services), Source: r.Module}}
 		if !e.Success {
 			e.Error = &Message{Message: r.Error()}
 		}

@@ -20,7 +20,9 @@ type Task struct {
 	// Variables are HCL expressions: a string keeps its quotes.
 	Variables map[string]string `json:"variables"`
 	// Buffer is shown when the task has one of its own or is scheduled.
-	Buffer      *Buffer     `json:"buffer_period,omitempty"`
+	Buffer *Buffer `json:"buffer_period,omitempty"`
+	// Guard is shown when it is another than the one that tasks inherit.
+	Guard       *Guard      `json:"guard,omitempty"`
 	ModuleInput ModuleInput `json:"module_input"`
 	Condition   Condition   `json:"condition"`
 }
@@ -31,6 +33,25 @@ type Buffer struct {
 	Enabled bool   `json:"enabled"`
 	Min     string `json:"min"`
 	Max     string `json:"max"`
+}
+
+// Guard is what a task may do without asking a person.
+type Guard struct {
+	// MaxDestroys is the most objects that one plan may destroy.
+	MaxDestroys int `json:"max_destroys"`
+	// AllowEmpty lets a service lose all of its members at once.
+	AllowEmpty bool `json:"allow_empty"`
+}
+
+// NewGuard puts a guard on the wire.
+func NewGuard(g tasks.Guard) *Guard {
+	return &Guard{MaxDestroys: g.MaxDestroys, AllowEmpty: g.AllowEmpty}
+}
+
+// Inherited is what tasks take over that set none of their own.
+type Inherited struct {
+	Buffer tasks.Buffer
+	Guard  tasks.Guard
 }
 
 // Condition is what starts a run of a task: one kind, or none.
@@ -108,20 +129,23 @@ type Nodes struct {
 	NodeMeta   map[string]string `json:"node_meta"`
 }
 
-// NewTask puts a task on the wire; inherited is the buffer of tasks that set none,
-// nil when that is not known. A buffer is shown when it is the task's own, another
-// than that, or a scheduled task's.
+// NewTask puts a task on the wire; inherited is nil when it is not known. A buffer is
+// shown when it is the task's own, another than the inherited one, or a scheduled
+// task's, a guard when it is another than the inherited one.
 // Of several module inputs of one kind the first is shown, the one that fills the
 // module's variable.
-func NewTask(t tasks.Task, inherited *tasks.Buffer) Task {
+func NewTask(t tasks.Task, inherited *Inherited) Task {
 	out := Task{Name: t.Name, Description: t.Description, Enabled: t.Enabled, Module: cmp.Or(t.WrittenModule, t.Module), Version: t.Version,
 		Providers: list(t.Providers), Variables: make(map[string]string, len(t.Variables)),
 		Condition: newCondition(t.Condition), ModuleInput: newModuleInput(t.ModuleInputs)}
 	for name, value := range t.Variables {
 		out.Variables[name] = expression(value)
 	}
-	if t.OwnBuffer || t.Condition.Schedule != nil || inherited != nil && t.Buffer != *inherited {
+	if t.OwnBuffer || t.Condition.Schedule != nil || inherited != nil && t.Buffer != inherited.Buffer {
 		out.Buffer = newBuffer(t.Buffer)
+	}
+	if inherited != nil && t.Guard != inherited.Guard {
+		out.Guard = NewGuard(t.Guard)
 	}
 	return out
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestATaskShowsItsConditionAndInputs(t *testing.T) {
-	shared := tasks.Buffer{Enabled: true, Min: 5 * time.Second, Max: 20 * time.Second}
+	shared := shared.Buffer
 	kv, nodes := &tasks.ConsulKV{Path: "fw/web", Recurse: true, Datacenter: "dc1"}, &tasks.Nodes{Regexp: "^edge", NodeMeta: map[string]string{"rack": "a"}}
 	services := &tasks.Services{Selector: catalog.Selector{Names: []string{"web"}}}
 	for name, c := range map[string]struct {
@@ -36,12 +36,17 @@ func TestATaskShowsItsConditionAndInputs(t *testing.T) {
 			`{"buffer_period":{"enabled":true,"min":"5s","max":"20s"},"module_input":{},"condition":{}}`},
 		"a buffer unlike the others'": {tasks.Task{Buffer: tasks.Buffer{Enabled: true}},
 			`{"buffer_period":{"enabled":true,"min":"0s","max":"0s"},"module_input":{},"condition":{}}`},
+		"a guard unlike the others'": {tasks.Task{Buffer: shared, Guard: tasks.Guard{AllowEmpty: true}},
+			`{"guard":{"max_destroys":0,"allow_empty":true},"module_input":{},"condition":{}}`},
 		"the first input of each kind": {tasks.Task{Buffer: shared, ModuleInputs: []tasks.ModuleInput{{Nodes: nodes}, {ConsulKV: kv}, {Services: services}, {ConsulKV: &tasks.ConsulKV{}}}},
 			`{"module_input":{"services":{"names":["web"],"datacenter":"","namespace":"","filter":"","cts_user_defined_meta":{}},` +
 				`"consul_kv":{"path":"fw/web","recurse":true,"datacenter":"dc1","namespace":""},"nodes":{"regexp":"^edge","datacenter":"","node_meta":{"rack":"a"}}},"condition":{}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			body, err := json.Marshal(NewTask(c.task, &shared))
+			if c.task.Guard == (tasks.Guard{}) {
+				c.task.Guard.MaxDestroys = 10 // inherited
+			}
+			body, err := json.Marshal(NewTask(c.task, &Inherited{Buffer: shared, Guard: tasks.Guard{MaxDestroys: 10}}))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -87,7 +87,7 @@ type TaskStatus struct {
 	// by ?include=events.
 	Events    []Event  `json:"events,omitempty"`
 	Providers []string `json:"providers"`
-	// Services is always empty: no task has CTS's old services list.
+	// Services are the names of CTS's old services list; empty for tasks without.
 	Services []string `json:"services"`
 }
 
