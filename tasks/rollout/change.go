@@ -47,11 +47,11 @@ func (t *turn) change(plan catalog.Digest) {
 	}
 }
 
-// home tells that the plan's stable subset is the one of the state. The name
-// decides where the definition was edited, unless it now selects the candidate.
+// home tells that the plan's stable subset is the one of the state, also where its
+// definition was edited under the same name.
 func (t *turn) home() bool {
 	s, p := t.state, t.plan
-	return p.Stable.same(s.Stable) || p.Stable.Name == s.Stable.Name && !p.Stable.same(s.Candidate)
+	return p.Stable.same(s.Stable) || p.Stable.Name == s.Stable.Name
 }
 
 // moved is the share of traffic that would leave the subset where it is.

@@ -61,6 +61,9 @@ func TestAChangedPlanNeverJumpsTraffic(t *testing.T) {
 		"stable becomes the one that was rolled back":         {"rolled back", nextOnStable, RolledBack, 0, split("v1", Whole, "v2"), PlanRefused, "begins with all on v2"},
 		"stable is edited under its name":                     {"at 25%", func(p *Plan) { p.Stable = subset("v1", "one, wider") }, Progressing, 2, split("v1", 7500, "v2"), PlanChanged, "keeps 25%"},
 		"a succeeded name is given to another version":        {"succeeded", sameName, Waiting, 0, split("v1", Whole, "v2"), PlanChanged, "100% of the traffic goes to stable at once"},
+		"the candidate is renamed: it keeps its weight":       {"at 25%", func(p *Plan) { p.Candidate = subset("canary", "two") }, Progressing, 2, split("v1", 7500, "canary"), PlanChanged, "candidate canary keeps 25%"},
+		"the candidate is stable now and its name is free":    {"succeeded", func(p *Plan) { p.Stable, p.Candidate = subset("prod", "two"), Subset{Name: "v2"} }, Waiting, 0, split("prod", Whole, "v2"), PlanChanged, "candidate v2 begins"},
+		"both move up one release before the last step":       {"at 25%", func(p *Plan) { p.Stable, p.Candidate = subset("v1", "two"), subset("v2", "three") }, Waiting, 0, split("v1", Whole, "v2"), PlanChanged, "75% of the traffic goes to stable at once"},
 		"both definitions move up one release":                {"succeeded", func(p *Plan) { p.Stable, p.Candidate = subset("v1", "two"), subset("v2", "three") }, Waiting, 0, split("v1", Whole, "v2"), PlanChanged, "begins"},
 	}
 	for name, tc := range tests {
@@ -73,7 +76,7 @@ func TestAChangedPlanNeverJumpsTraffic(t *testing.T) {
 			}
 			w.now = w.now.Add(time.Second)
 			w.see = candidate(0, 0)
-			if tc.weights["v2"] > 0 {
+			if tc.weights[w.plan.Candidate.Name] > 0 || tc.kind == PlanRefused {
 				w.see = func(*Observations) {}
 			}
 			w.look()
@@ -128,6 +131,9 @@ func TestAWeightAboveTheNewPlanWaitsForAStableThatLives(t *testing.T) {
 	w.pass(time.Hour)
 	w.want(Progressing, 1, Whole)
 	w.wantHold(RuleStable, "100% is above the plan's last step")
+	w.see = func(o *Observations) { o.Stable.Trusted = false }
+	w.pass(time.Hour)
+	w.want(Progressing, 1, Whole)
 	w.see = func(*Observations) {}
 	w.look()
 	w.want(Progressing, 1, 1000)

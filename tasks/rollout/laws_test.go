@@ -18,6 +18,9 @@ func drawPlan(t *rapid.T) Plan {
 	p.Service = "web"
 	p.Stable = subset("v1", rapid.SampledFrom([]string{"one", "two"}).Draw(t, "stable selects"))
 	p.Candidate = subset(rapid.SampledFrom([]string{"v2", "v3"}).Draw(t, "candidate"), rapid.SampledFrom([]string{"two", "three"}).Draw(t, "candidate selects"))
+	if p.Stable.same(p.Candidate) {
+		p.Stable = subset("v1", "one")
+	}
 	p.CheckEvery = time.Duration(rapid.IntRange(1, 20).Draw(t, "check every")) * time.Second
 	p.Interval = p.CheckEvery + time.Duration(rapid.IntRange(0, 90).Draw(t, "interval"))*time.Second
 	weight := Share(0)
@@ -114,12 +117,17 @@ func said(commands []Command, verbs ...Verb) bool {
 
 var sameState = cmp.Options{cmpopts.EquateEmpty()}
 
-func copied(t *rapid.T, s State) (out State) {
+// encoded is the state as it is stored; to compare it is much faster than cmp.
+func encoded(t *rapid.T, s State) string {
 	text, err := json.Marshal(s)
 	if err != nil {
 		t.Fatalf("encode state: %v", err)
 	}
-	if err := json.Unmarshal(text, &out); err != nil {
+	return string(text)
+}
+
+func decoded(t *rapid.T, text string) (out State) {
+	if err := json.Unmarshal([]byte(text), &out); err != nil {
 		t.Fatalf("decode state: %v", err)
 	}
 	return out
@@ -129,7 +137,7 @@ func copied(t *rapid.T, s State) (out State) {
 func TestLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		plan, state, now := drawPlan(t), State{}, start
-		for range rapid.IntRange(1, 80).Draw(t, "calls") {
+		for range rapid.IntRange(1, 60).Draw(t, "calls") {
 			switch rapid.IntRange(0, 19).Draw(t, "turn") {
 			case 0:
 				plan = drawPlan(t)
@@ -142,21 +150,22 @@ func TestLaws(t *testing.T) {
 			}
 			o := drawObservations(t, plan, state, now)
 			o.Commands = drawCommands(t, state)
-			before := copied(t, state)
+			stored, before := encoded(t, state), state
 			after, events := Step(plan, state, o, now)
-			if diff := cmp.Diff(before, state, sameState); diff != "" {
-				t.Fatalf("Step changed the state that it was given:\n%s", diff)
+			if given := encoded(t, state); given != stored {
+				t.Fatalf("Step changed the state that it was given:\n%s", cmp.Diff(stored, given))
 			}
 			checkSums(t, after)
 			checkOneChange(t, before, after, events)
 			checkForward(t, plan, before, after, o)
 			checkBackward(t, plan, before, after, o)
 			checkNext(t, plan, after, now)
-			again, more := Step(plan, copied(t, after), o, now)
-			if diff := cmp.Diff(after, again, sameState); diff != "" || len(more) > 0 {
-				t.Fatalf("a second call at the same time changed more: %+v\n%s", more, diff)
+			stored = encoded(t, after)
+			state = decoded(t, stored) // each call is after a restart
+			again, more := Step(plan, state, o, now)
+			if twice := encoded(t, again); twice != stored || len(more) > 0 {
+				t.Fatalf("a second call at the same time changed more: %+v\n%s", more, cmp.Diff(stored, twice))
 			}
-			state = after
 		}
 	})
 }
@@ -206,17 +215,19 @@ func checkForward(t *rapid.T, p Plan, before, after State, o Observations) {
 		return
 	}
 	promoted := before.Promoted != "" || said(o.Commands, Promote)
+	// goesOn tells that it is the same canary still, begun neither anew nor otherwise.
+	goesOn := before.Plan == p.Digest() && !said(o.Commands, Abort, Restart)
 	bad := map[string]bool{
 		"a view was not trusted":        !o.Stable.Trusted || !o.Candidate.Trusted,
 		"no candidate instance passed":  o.Candidate.Passing == 0,
 		"a task had not applied":        len(o.Tasks) > 1,
 		"it was paused":                 before.Phase == Paused && !promoted && !said(o.Commands, Resume, Restart),
 		"it had ended":                  before.Phase.Ended() && before.Plan == p.Digest() && !said(o.Commands, Restart),
-		"more than one step was taken":  before.Plan == p.Digest() && !said(o.Commands, Abort, Restart) && after.Step != before.Step+1,
+		"more than one step was taken":  goesOn && after.Step != before.Step+1,
 		"a person was not asked":        !promoted && (p.Manual.First && after.Step == 1 || p.Manual.Last && after.Step == len(p.Steps)),
-		"a metric was above its limit":  !promoted && before.Exposed() && before.Judged.Before(after.Judged) && len(p.Metrics) > 0 && len(o.Measurements) > 0 && o.Measurements[0].Error == "" && o.Measurements[0].Value > 1 && before.Plan == p.Digest() && !said(o.Commands, Abort, Restart) && !after.Judged.Before(before.due(p)),
-		"an earlier judgement was bad":  !promoted && before.Last.Result == Failed && after.Judged.Before(before.due(p)),
-		"the hold was not over":         !promoted && before.Exposed() && before.Plan == p.Digest() && before.Settled.IsZero(),
+		"a metric was above its limit":  goesOn && !promoted && before.Exposed() && len(p.Metrics) > 0 && len(o.Measurements) > 0 && o.Measurements[0].Error == "" && o.Measurements[0].Value > 1 && !after.Judged.Before(before.due(p)),
+		"an earlier judgement was bad":  goesOn && !promoted && before.Last.Result == Failed && after.Judged.Before(before.due(p)),
+		"the hold had not begun":        goesOn && !promoted && before.Exposed() && before.Settled.IsZero(),
 		"it moved from one to the next": after.Step > 0 && after.Weight != p.Steps[after.Step-1].Weight,
 	}
 	for what, wrong := range bad {

@@ -25,6 +25,7 @@ func TestValidateNamesEveryMistake(t *testing.T) {
 		}, nil},
 		"nothing at all":                          {func(p *Plan) { *p = Plan{} }, []string{"service: ", "stable: ", "candidate: ", "steps: there is no step", "check_every: 0s", "interval: 0s", "threshold: 0"}},
 		"one subset twice":                        {func(p *Plan) { p.Candidate.Name = "v1" }, []string{`candidate: "v1" is the stable subset too`}},
+		"two names of the same instances":         {func(p *Plan) { p.Candidate.Definition = p.Stable.Definition }, []string{"candidate: it selects the same instances"}},
 		"names that break what they are put into": {func(p *Plan) { p.Stable.Name, p.Candidate.Name = "a.b", "-" }, []string{`stable: "a.b"`, `candidate: "-"`}},
 		"steps that fall, repeat and exceed all": {func(p *Plan) { p.Steps = []Stage{{Weight: 500}, {Weight: 500}, {Weight: 100}, {Weight: 10001}} },
 			[]string{"steps[1]: the weight 5% is not above", "steps[2]: the weight 1% is not above", "steps[3]: the weight 100.01% is more than all"}},

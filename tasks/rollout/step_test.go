@@ -89,6 +89,7 @@ func cohortFirst(p *Plan) {
 func TestWhatHappensAtAStep(t *testing.T) {
 	withMetric := func(p *Plan) { p.Metrics = []Metric{errorRate()} }
 	withDeadline := func(p *Plan) { withMetric(p); p.Deadline = 3 * time.Minute }
+	withMin := func(p *Plan) { p.Metrics = []Metric{{Name: "rate", Query: "x", Min: to(0.5)}} }
 	ejecting := func(p *Plan) { p.MaxEjected = 2000 }
 	ejected := func(s Share) func(*Observations) { return func(o *Observations) { o.Ejected = &s } }
 	both := func(all ...func(*Observations)) func(*Observations) {
@@ -107,12 +108,19 @@ func TestWhatHappensAtAStep(t *testing.T) {
 		says  string
 	}{
 		"all is good": {withDeadline, func(*Observations) {}, Progressing, 4, RuleInterval, ""},
-		"no candidate instance passes: back at once":                       {nil, candidate(2, 0), RolledBack, 0, "", "none of the candidate's 2 instances"},
-		"the candidate was deregistered: back at once":                     {nil, candidate(0, 0), RolledBack, 0, "", "none of the candidate's 0 instances"},
-		"neither subset passes: back":                                      {nil, both(candidate(2, 0), stable(4, 0)), RolledBack, 0, "", "its traffic is failing"},
-		"too few pass: back after the threshold":                           {nil, candidate(5, 2), RolledBack, 0, "", "2 judgements failed in a row"},
-		"a metric above its max: back":                                     {withMetric, measured(1.5), RolledBack, 0, "", "metric errors is 1.5, max is 1"},
-		"a metric at its max: fine":                                        {withMetric, measured(1), Progressing, 4, RuleInterval, ""},
+		"no candidate instance passes: back at once":   {nil, candidate(2, 0), RolledBack, 0, "", "none of the candidate's 2 instances"},
+		"the candidate was deregistered: back at once": {nil, candidate(0, 0), RolledBack, 0, "", "none of the candidate's 0 instances"},
+		"neither subset passes: back":                  {nil, both(candidate(2, 0), stable(4, 0)), RolledBack, 0, "", "its traffic is failing"},
+		"too few pass: back after the threshold":       {nil, candidate(5, 2), RolledBack, 0, "", "2 judgements failed in a row"},
+		"a metric above its max: back":                 {withMetric, measured(1.5), RolledBack, 0, "", "metric errors is 1.5, max is 1"},
+		"a metric at its max: fine":                    {withMetric, measured(1), Progressing, 4, RuleInterval, ""},
+		"a metric below its min: back":                 {withMin, measured(0.25), RolledBack, 0, "", "metric rate is 0.25, min is 0.5"},
+		"a metric at its min: fine":                    {withMin, measured(0.5), Progressing, 4, RuleInterval, ""},
+		"the newest of several measurements counts": {withMetric, func(o *Observations) {
+			old := o.Measurements[0].At.Add(-time.Second)
+			o.Measurements = append(o.Measurements, Measurement{Metric: "errors", Value: 9, At: old}, Measurement{Metric: "other", Value: 9, At: old})
+		}, Progressing, 4, RuleInterval, ""},
+		"past the deadline with a stable of which none passes: held":       {withDeadline, both(unreadable, stable(4, 0)), Progressing, 2, RuleStable, "no stable instance passes"},
 		"a metric of infinity: back":                                       {withMetric, measured(math.Inf(1)), RolledBack, 0, "", "+Inf"},
 		"a metric that is no number: held":                                 {withMetric, measured(math.NaN()), Progressing, 2, RuleMissing, "no number came back"},
 		"a metric that cannot be read: held without a deadline":            {withMetric, unreadable, Progressing, 2, RuleMissing, `connection refused\nby`},
@@ -194,6 +202,44 @@ func TestOneFailedJudgementBetweenGoodOnesRollsNothingBack(t *testing.T) {
 			t.Fatalf("%d failures after a good judgement, want 0", w.state.Failures)
 		}
 	}
+	w.want(Progressing, 2, 2500)
+}
+
+func TestFailuresCountInARowOnly(t *testing.T) {
+	w := newWorld(t, with(webPlan(), func(p *Plan) { p.Metrics = []Metric{errorRate()}; p.Threshold = 3 }))
+	w.look()
+	for range 2 {
+		w.see = measured(7)
+		w.pass(20 * time.Second)
+		w.see = func(*Observations) {}
+		w.pass(10 * time.Second)
+	}
+	w.want(Progressing, 2, 2500) // after four failures, two and two
+}
+
+// What is not known is neither a failure nor the end of a row of failures.
+func TestMissingDataBetweenFailuresBreaksNoRow(t *testing.T) {
+	w := newWorld(t, with(webPlan(), func(p *Plan) { p.Metrics = []Metric{errorRate()} }))
+	w.look()
+	w.see = measured(7)
+	w.pass(10 * time.Second)
+	w.see = unreadable
+	w.pass(time.Hour)
+	w.want(Progressing, 1, 500)
+	w.see = measured(7)
+	w.pass(10 * time.Second)
+	w.want(RolledBack, 0, 0)
+}
+
+func TestAHoldThatEndedUnjudgedWaitsForTheNextCheck(t *testing.T) {
+	w := newWorld(t, webPlan())
+	w.pass(50 * time.Second)
+	w.state.Judged, w.state.Last.At = start.Add(57*time.Second), start.Add(57*time.Second) // a call came late
+	w.now = start.Add(60 * time.Second)
+	w.look()
+	w.want(Progressing, 1, 500)
+	w.wantHold(RuleInterval, "not judged since its hold ended")
+	w.pass(7 * time.Second)
 	w.want(Progressing, 2, 2500)
 }
 
@@ -403,6 +449,14 @@ func TestAClockThatJumps(t *testing.T) {
 		w.sees(measured(9))
 		w.pass(20 * time.Second)
 		w.want(RolledBack, 0, 0)
+	})
+	t.Run("back leaves the next call near", func(t *testing.T) {
+		w := newWorld(t, webPlan())
+		w.pass(30 * time.Second)
+		now := start.Add(-24 * time.Hour)
+		if got, want := Next(w.state, w.plan, now), now.Add(10*time.Second); !got.Equal(want) {
+			t.Errorf("next = %s, want %s", got, want)
+		}
 	})
 	t.Run("forward takes one step at most", func(t *testing.T) {
 		w := newWorld(t, webPlan())

@@ -5,6 +5,8 @@ import (
 	"math"
 	"regexp"
 	"time"
+
+	"patchbay/tasks/catalog"
 )
 
 // Bounds of a plan.
@@ -81,6 +83,8 @@ func (r *review) subsets(p Plan) {
 	}
 	r.when(p.Stable.Name != "" && p.Stable.Name == p.Candidate.Name, "candidate", fmt.Sprintf("%s is the stable subset too", quote(p.Candidate.Name)),
 		"name two different subsets")
+	r.when(p.Stable.Definition == p.Candidate.Definition && p.Stable.Definition != (catalog.Digest{}), "candidate", "it selects the same instances as the stable subset",
+		"tell the two apart by a filter on instance meta or tags")
 }
 
 func (r *review) steps(p Plan) {
