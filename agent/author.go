@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 
+	"patchbay/agent/config"
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
@@ -47,6 +48,9 @@ func (e *engine) Create(ctx context.Context, t tasks.Task, mode tasks.RunMode) (
 
 // change makes the worker of a new definition and how to keep it.
 func (e *engine) change(t tasks.Task, mode tasks.RunMode, file catalog.Digest) (change, error) {
+	if err := config.CheckCommits(e.inForce(), t, e.defined()); err != nil {
+		return change{}, err
+	}
 	w, err := e.hire(t)
 	if err != nil {
 		return change{}, err
@@ -58,6 +62,14 @@ func (e *engine) change(t tasks.Task, mode tasks.RunMode, file catalog.Digest) (
 		}
 		return e.definitions.SaveDefinition(t.Name, &tasks.Definition{Task: text, File: file})
 	}}, nil
+}
+
+// defined lists the tasks that there are.
+func (e *engine) defined() (out []tasks.Task) {
+	for _, s := range e.States() {
+		out = append(out, s.Task)
+	}
+	return out
 }
 
 // create makes a task's runner once its set-up succeeded. What an inspection or a

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -150,16 +151,40 @@ func (d *decoder) checkFlags(t *taskBlock, arguments map[string]cty.Value, names
 	}
 }
 
-// checkCommits keeps the changes of a user to one task: a commit takes all that the
-// user changed, also what another task is in the middle of.
+// checkCommits keeps what a user changes to one task.
 func (d *decoder) checkCommits(t *taskBlock, id string) {
-	for _, other := range d.cfg.Tasks {
-		if slices.ContainsFunc(other.Providers, func(o string) bool { return providerOf(d.cfg.Providers, o).ID() == id }) {
-			d.problem(t.at, "give each task a terraform_provider block with an alias and a username of its own; the other is at "+other.Position,
-				"provider with autocommit (%s) cannot be used by more than one task", id)
-			return
+	if other, shared := sharer(d.cfg.Providers, id, t.Name, d.cfg.Tasks); shared {
+		d.problem(t.at, "give each task a terraform_provider block with an alias and a username of its own; the other is at "+other.Position,
+			"provider with autocommit (%s) cannot be used by more than one task", id)
+	}
+}
+
+// CheckCommits refuses a task that would commit the changes of a user together with
+// one of others, which may be tasks that no file holds: a commit takes all that the
+// user changed, also what another task is in the middle of.
+func CheckCommits(c Config, t tasks.Task, others []tasks.Task) error {
+	for _, id := range t.Providers {
+		p := providerOf(c.Providers, id)
+		if !commits(p) {
+			continue
+		}
+		if other, shared := sharer(c.Providers, p.ID(), t.Name, others); shared {
+			return fmt.Errorf("provider with autocommit (%s) cannot be used by more than one task, and task %s has it; "+
+				"give each a terraform_provider block with an alias and a username of its own", p.ID(), other.Name)
 		}
 	}
+	return nil
+}
+
+// sharer finds another task with the block of an ID.
+func sharer(blocks []tasks.Provider, id, task string, others []tasks.Task) (tasks.Task, bool) {
+	n := slices.IndexFunc(others, func(o tasks.Task) bool {
+		return o.Name != task && slices.ContainsFunc(o.Providers, func(p string) bool { return providerOf(blocks, p).ID() == id })
+	})
+	if n < 0 {
+		return tasks.Task{}, false
+	}
+	return others[n], true
 }
 
 func commits(p tasks.Provider) bool {

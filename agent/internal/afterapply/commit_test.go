@@ -74,8 +74,9 @@ func TestACommitWithoutChangesIsASuccess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFirewall(t, httptest.NewServer)
 			f.custom = custom
-			if err, _ := run(t, &Steps{}, f.arguments(nil)); err != nil {
-				t.Error(err)
+			err, log := run(t, &Steps{}, f.arguments(nil))
+			if err != nil || !strings.Contains(log, "nothing was left to commit: task=fw-web") {
+				t.Errorf("err %v, log %s", err, log)
 			}
 			if d := cmp.Diff([]string{"commit"}, f.requests); d != "" {
 				t.Errorf("requests, want (-), got (+):\n%s", d)

@@ -98,6 +98,10 @@ func (s *Steps) publish(ctx context.Context, log hclog.Logger, task string, p ta
 		return fmt.Errorf("commit changes of %s on %s: %w; Terraform has written them, they take effect once a commit succeeds; Patchbay tries again",
 			printable(d.username), printable(d.hostname), err)
 	}
+	if done.ID == "" {
+		log.Info("nothing was left to commit", "task", task, "provider", p.ID(), "device", printable(d.hostname), "user", printable(d.username))
+		return nil
+	}
 	log.Info("changes were committed", "task", task, "provider", p.ID(), "device", printable(d.hostname), "user", printable(d.username),
 		"job", done.ID, "warnings", len(done.Warnings), "took", time.Since(started).Round(time.Millisecond).String())
 	return nil
