@@ -162,6 +162,9 @@ func (op *operation) make(soft, hard context.Context, source catalog.Source, rec
 // conclude puts the change in force, or leaves everything as it was.
 func (r *runner) conclude(soft context.Context, res result) {
 	op := res.operation
+	if res.saved { // an inspection that finds a baseline keeps it too
+		r.record = res.record
+	}
 	out := reply{err: res.err, operation: tasks.Operation{Task: op.work.task, Plan: res.run.Plan, Findings: res.run.Findings, Text: res.text}}
 	switch {
 	case res.err != nil && op.mode == tasks.RunNow && res.run.ID != "":
@@ -183,6 +186,9 @@ func (r *runner) conclude(soft context.Context, res result) {
 func (r *runner) adopt(soft context.Context, res result) {
 	op := res.operation
 	r.work = op.work
+	if res.saved {
+		r.record = res.record
+	}
 	if op.work.task.Enabled {
 		r.ran = ran{snapshot: op.snapshot, input: op.input, condition: op.input.Condition, once: true}
 	}

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"patchbay/agent/config"
 	"patchbay/agent/internal/store"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
@@ -88,6 +89,32 @@ func TestFakeSyncStandsInMainTFAsInCTS(t *testing.T) {
 	if got := string(files.Root["main.tf"].Content); !strings.Contains(got, want) {
 		t.Errorf("main.tf =\n%s", got)
 	}
+}
+
+func TestATaskMadeAtRunTimeSharesNoUserThatCommits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := webTask(t)
+		first.Providers = []string{"panos.a"}
+		b := newBench(t, first, tasks.Record{})
+		defer b.stop()
+		commits := func(alias string) tasks.Provider {
+			return tasks.Provider{Name: "panos", Alias: alias, Arguments: tasks.NewSecretValue(cty.ObjectVal(map[string]cty.Value{
+				"username": cty.StringVal("u"), "auto_commit": cty.True}))}
+		}
+		b.engine.rehire(config.Config{Providers: []tasks.Provider{commits("a"), commits("b")}})
+		for provider, refused := range map[string]bool{"panos.a": true, "panos": true, "panos.b": false, "other": false} {
+			second := taskNamed(t, "second")
+			second.Enabled, second.Providers = false, []string{provider}
+			a := <-b.create(second, tasks.RunInspect)
+			if told := a.err != nil && strings.Contains(a.err.Error(), "provider with autocommit (panos.a) cannot be used by more than one task, and task web has it"); told != refused {
+				t.Errorf("%s: err = %v", provider, a.err)
+			}
+		}
+		first.Enabled = false
+		if _, err := b.engine.Replace(t.Context(), first, tasks.RunInspect); err != nil {
+			t.Errorf("the task itself: %v", err)
+		}
+	})
 }
 
 // panosDevice answers commits: with another one in the way while busy is true.
@@ -292,18 +319,54 @@ func TestWhatADestroyTakesAwayIsCommittedBeforeTheStateGoes(t *testing.T) {
 	}
 }
 
-func TestTheBaselineOfAnEarlierToolOutlivesAFailedFirstAttempt(t *testing.T) {
-	p := newProcess(t)
-	tfvars := filepath.Join(p.task.WorkingDir, "terraform.tfvars")
-	var old strings.Builder
-	old.WriteString("services = {\n")
-	for n := range 3 {
-		fmt.Fprintf(&old, "  \"web-%d.n1.dc1\" = {\n    id = \"web-%d\"\n    name = \"web\"\n    node = \"n1\"\n    node_datacenter = \"dc1\"\n    address = \"10.0.0.%d\"\n    port = 80\n  }\n", n, n, n+1)
+// servedBefore writes what an earlier tool gave a task: n instances of web.
+func servedBefore(t *testing.T, task tasks.Task, n int) (path string) {
+	var text strings.Builder
+	text.WriteString("services = {\n")
+	for i := range n {
+		fmt.Fprintf(&text, "  \"web-%d.n1.dc1\" = {\n    id = \"web-%d\"\n    name = \"web\"\n    node = \"n1\"\n    node_datacenter = \"dc1\"\n    address = \"10.0.0.%d\"\n    port = 80\n  }\n", i, i, i+1)
 	}
-	old.WriteString("}\n")
-	if err := os.WriteFile(tfvars, []byte(old.String()), 0o600); err != nil {
+	text.WriteString("}\n")
+	path = filepath.Join(task.WorkingDir, "terraform.tfvars")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+func TestTheBaselineOfAnEarlierToolOutlivesAnInspection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		task := webTask(t)
+		tfvars := servedBefore(t, task, 3)
+		task.Enabled = false
+		b := newBench(t, task, tasks.Record{})
+		defer b.stop()
+		task.Enabled = true
+		got := call(func() (tasks.Operation, error) { return b.engine.Replace(t.Context(), task, tasks.RunInspect) })
+		b.consulHas(1)
+		if a := <-got; a.err != nil {
+			t.Fatal(a.err)
+		}
+		// The inspection wrote what it would want over the file.
+		if err := os.WriteFile(tfvars, []byte("services = {\n}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.consulHas(0)
+		b.terraform.mu.Lock()
+		b.terraform.applied = "something"
+		b.terraform.mu.Unlock()
+		got = call(func() (tasks.Operation, error) { return b.engine.Replace(t.Context(), task, tasks.RunNow) })
+		synctest.Wait()
+		<-got
+		if got := b.phase(); got != tasks.Held {
+			t.Errorf("phase = %s", got)
+		}
+	})
+}
+
+func TestTheBaselineOfAnEarlierToolOutlivesAFailedFirstAttempt(t *testing.T) {
+	p := newProcess(t)
+	tfvars := servedBefore(t, p.task, 3)
 	p.terraform.fail(errors.New("the device is away"))
 	if res := p.attempt(1); res.err == nil {
 		t.Fatal("the first attempt did not fail")

@@ -245,7 +245,7 @@ func (a *attempt) ended(outcome tasks.Outcome) result {
 	switch {
 	case a.inspect:
 		a.run.Phase = tasks.Inspected
-		return result{run: a.run, record: a.record, text: outcome.Text}
+		return result{run: a.run, record: a.record, saved: a.recorded, text: outcome.Text}
 	case a.reviewed && a.verdict.Held():
 		a.run.Phase = tasks.Held
 		a.record.Held = &tasks.HeldPlan{Task: a.task.Name, Run: a.run.ID, Input: a.input.Digest,
