@@ -15,7 +15,7 @@ func (t *turn) adopt() {
 		t.place(Waiting, 0, 0)
 		t.tell(Began, "", fmt.Sprintf("service %s: stable %s has all traffic, candidate %s waits for its first step", plain(t.plan.Service), s.Stable.Name, s.Candidate.Name))
 	case s.Plan == plan:
-		s.Refused = catalog.Digest{}
+		s.Stable, s.Candidate, s.Refused = t.plan.Stable, t.plan.Candidate, catalog.Digest{}
 	case s.Refused != plan:
 		t.change(plan)
 	}

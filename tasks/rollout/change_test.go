@@ -32,6 +32,12 @@ func TestAChangedPlanNeverJumpsTraffic(t *testing.T) {
 	nextOnStable := func(p *Plan) { p.Stable, p.Candidate = subset("v2", "two"), subset("v3", "three") }
 	sameName := func(p *Plan) { p.Candidate = subset("v2", "three") }
 	otherStable := func(p *Plan) { p.Stable = subset("v0", "zero") }
+	both := func(stable, candidate Subset) func(*Plan) {
+		return func(p *Plan) { p.Stable, p.Candidate = stable, candidate }
+	}
+	moveUp := both(subset("v1", "two"), subset("v2", "three"))
+	widen := func(p *Plan) { p.Stable = subset("v1", "one, wider") }
+	rename := func(p *Plan) { p.Candidate = subset("canary", "two") }
 	tests := map[string]struct {
 		from    string
 		change  func(*Plan)
@@ -59,12 +65,12 @@ func TestAChangedPlanNeverJumpsTraffic(t *testing.T) {
 		"the last step is not over and the candidate is next": {"at 100%", nextOnStable, Waiting, 0, split("v2", Whole, "v3"), PlanChanged, "begins"},
 		"stable becomes a third subset":                       {"at 25%", otherStable, Progressing, 2, split("v1", 7500, "v2"), PlanRefused, "begins with all on v0"},
 		"stable becomes the one that was rolled back":         {"rolled back", nextOnStable, RolledBack, 0, split("v1", Whole, "v2"), PlanRefused, "begins with all on v2"},
-		"stable is edited under its name":                     {"at 25%", func(p *Plan) { p.Stable = subset("v1", "one, wider") }, Progressing, 2, split("v1", 7500, "v2"), PlanChanged, "keeps 25%"},
+		"stable is edited under its name":                     {"at 25%", widen, Progressing, 2, split("v1", 7500, "v2"), PlanChanged, "keeps 25%"},
 		"a succeeded name is given to another version":        {"succeeded", sameName, Waiting, 0, split("v1", Whole, "v2"), PlanChanged, "100% of the traffic goes to stable at once"},
-		"the candidate is renamed: it keeps its weight":       {"at 25%", func(p *Plan) { p.Candidate = subset("canary", "two") }, Progressing, 2, split("v1", 7500, "canary"), PlanChanged, "candidate canary keeps 25%"},
-		"the candidate is stable now and its name is free":    {"succeeded", func(p *Plan) { p.Stable, p.Candidate = subset("prod", "two"), Subset{Name: "v2"} }, Waiting, 0, split("prod", Whole, "v2"), PlanChanged, "candidate v2 begins"},
-		"both move up one release before the last step":       {"at 25%", func(p *Plan) { p.Stable, p.Candidate = subset("v1", "two"), subset("v2", "three") }, Waiting, 0, split("v1", Whole, "v2"), PlanChanged, "75% of the traffic goes to stable at once"},
-		"both definitions move up one release":                {"succeeded", func(p *Plan) { p.Stable, p.Candidate = subset("v1", "two"), subset("v2", "three") }, Waiting, 0, split("v1", Whole, "v2"), PlanChanged, "begins"},
+		"the candidate is renamed: it keeps its weight":       {"at 25%", rename, Progressing, 2, split("v1", 7500, "canary"), PlanChanged, "candidate canary keeps 25%"},
+		"the candidate is stable now and its name is free":    {"succeeded", both(subset("prod", "two"), Subset{Name: "v2"}), Waiting, 0, split("prod", Whole, "v2"), PlanChanged, "candidate v2 begins"},
+		"both move up one release before the last step":       {"at 25%", moveUp, Waiting, 0, split("v1", Whole, "v2"), PlanChanged, "75% of the traffic goes to stable at once"},
+		"both definitions move up one release":                {"succeeded", moveUp, Waiting, 0, split("v1", Whole, "v2"), PlanChanged, "begins"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -217,6 +217,8 @@ func checkForward(t *rapid.T, p Plan, before, after State, o Observations) {
 	promoted := before.Promoted != "" || said(o.Commands, Promote)
 	// goesOn tells that it is the same canary still, begun neither anew nor otherwise.
 	goesOn := before.Plan == p.Digest() && !said(o.Commands, Abort, Restart)
+	judgedNow := before.Exposed() && !after.Judged.Before(before.due(p))
+	above := len(p.Metrics) > 0 && len(o.Measurements) > 0 && o.Measurements[0].Error == "" && o.Measurements[0].Value > 1
 	bad := map[string]bool{
 		"a view was not trusted":        !o.Stable.Trusted || !o.Candidate.Trusted,
 		"no candidate instance passed":  o.Candidate.Passing == 0,
@@ -225,7 +227,7 @@ func checkForward(t *rapid.T, p Plan, before, after State, o Observations) {
 		"it had ended":                  before.Phase.Ended() && before.Plan == p.Digest() && !said(o.Commands, Restart),
 		"more than one step was taken":  goesOn && after.Step != before.Step+1,
 		"a person was not asked":        !promoted && (p.Manual.First && after.Step == 1 || p.Manual.Last && after.Step == len(p.Steps)),
-		"a metric was above its limit":  goesOn && !promoted && before.Exposed() && len(p.Metrics) > 0 && len(o.Measurements) > 0 && o.Measurements[0].Error == "" && o.Measurements[0].Value > 1 && !after.Judged.Before(before.due(p)),
+		"a metric was above its limit":  goesOn && !promoted && judgedNow && above,
 		"an earlier judgement was bad":  goesOn && !promoted && before.Last.Result == Failed && after.Judged.Before(before.due(p)),
 		"the hold had not begun":        goesOn && !promoted && before.Exposed() && before.Settled.IsZero(),
 		"it moved from one to the next": after.Step > 0 && after.Weight != p.Steps[after.Step-1].Weight,
@@ -375,6 +377,41 @@ func TestEveryEventHasEvidence(t *testing.T) {
 			if at := Next(s, p, now); !at.IsZero() {
 				now = at
 			}
+		}
+	})
+}
+
+// A damaged state may cost the canary its place, never the sum of the weights, and
+// a call after it finds it whole.
+func TestAnyStoredStateComesToOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawPlan(t)
+		name := rapid.SampledFrom([]string{"", "v1", "v2", "other"})
+		at := rapid.Custom(func(t *rapid.T) time.Time {
+			return start.Add(time.Duration(rapid.Int64().Draw(t, "nanoseconds")))
+		})
+		s := State{
+			Phase: rapid.SampledFrom([]Phase{"", Waiting, Progressing, Paused, Succeeded, RolledBack, Aborted, "odd"}).Draw(t, "phase"),
+			Step:  rapid.Int().Draw(t, "step"), Weight: Share(rapid.Uint32().Draw(t, "weight")),
+			Stable: Subset{Name: name.Draw(t, "stable name")}, Candidate: Subset{Name: name.Draw(t, "candidate name")},
+			Since: at.Draw(t, "since"), Moved: at.Draw(t, "moved"), Settled: at.Draw(t, "settled"), StuckSince: at.Draw(t, "stuck"), Judged: at.Draw(t, "judged"),
+			Failures: rapid.Int().Draw(t, "failures"), Handled: rapid.Uint64().Draw(t, "handled"),
+			Last: Judgement{Result: rapid.SampledFrom([]Result{"", Passed, Failed, "odd"}).Draw(t, "result"), Evidence: []string{"a fact"}},
+		}
+		if rapid.Bool().Draw(t, "same plan") {
+			s.Plan = p.Digest()
+		}
+		if rapid.Bool().Draw(t, "refused") {
+			s.Refused = definition("some plan")
+		}
+		after, _ := Step(p, s, drawObservations(t, p, s, start), start)
+		checkSums(t, after)
+		checkNext(t, p, after, start)
+		if !after.Phase.known() || after.Step < 0 || after.Step > len(p.Steps) || after.Failures < 0 {
+			t.Fatalf("the state is not in order: %+v", after)
+		}
+		if after.Weight > min(s.Weight, Whole) && (after.Change == nil || after.Change.Kind != Stepped) {
+			t.Fatalf("order alone took the weight from %s to %s", s.Weight, after.Weight)
 		}
 	})
 }

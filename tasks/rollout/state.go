@@ -51,8 +51,8 @@ const MaxEvents = 50
 //   - A pause outlives the change; a promotion that was not used yet does not.
 //   - A change that would move traffic onto a stable subset that does not have it,
 //     such as a new candidate while the former one has 100 % and is not declared
-//     stable, is not taken over: the weights stay and [State.Holds] says what to do.
-//     It is taken over at once where keeping the weight would expose another
+//     stable, is not taken over: the weights stay, unjudged, as what is observed is of
+//     the new plan's subsets, and [State.Holds] says what to do. It is taken over at once where keeping the weight would expose another
 //     version under the former candidate's name.
 type State struct {
 	Phase Phase `json:"phase"`

@@ -60,7 +60,7 @@ func (t *turn) repair() {
 	if s.Phase == "" && !s.Exposed() {
 		return
 	}
-	if s.Stable.Name == "" || s.Candidate.Name == "" {
+	if s.Stable.Name == "" || s.Candidate.Name == "" || s.Stable.Name == s.Candidate.Name {
 		s.Stable, s.Candidate = t.plan.Stable, t.plan.Candidate
 	}
 	if was := s.Phase; !was.known() {
