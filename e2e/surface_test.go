@@ -51,6 +51,7 @@ var operationCases = []asked{
 	{operation{"GET", "/v1/tasks/{name}/runs/{id}"}, "", "", 404, "has no run 'r-1'", ""},
 	{operation{"POST", "/v1/tasks/{name}/approve"}, "", `{"plan":"x"}`, 400, `"request_id"`, ""},
 	{operation{"POST", "/v1/tasks/{name}/run"}, "", "", 202, `"request_id"`, ""},
+	{operation{"POST", "/v1/reload"}, "", "", 200, `"changes":[]`, ""},
 	{operation{"DELETE", "/v1/tasks/{name}"}, "", "", 404, "a task with name 'gone' does not exist", ""},
 }
 
@@ -71,7 +72,9 @@ var commandCases = []typedCommand{
 	{"completion", []string{"bash"}, 0, "bash completion"},
 	{"validate", []string{"-config-file", "patchbay.hcl"}, 0, "The configuration is valid: 1 task."},
 	{"compare", []string{"-config-file", "patchbay.hcl"}, 0, "ids: same"},
+	{"xds bootstrap", []string{"-service", "web"}, 0, `"cluster": "web"`},
 	{"start", []string{"-config-file", "patchbay.hcl"}, 11, "two agents would overwrite each other"},
+	{"reload", nil, 0, "it says what it said before"},
 	{"status", nil, 0, "TASK"},
 	{"task list", nil, 0, "services web"},
 	{"task show", []string{"ids"}, 0, "newest run"},
