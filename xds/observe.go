@@ -3,9 +3,9 @@ package xds
 import (
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	"patchbay/xds/mesh"
 
@@ -81,11 +81,12 @@ func accessLogs(o mesh.Observe, http bool) ([]*accesslog.AccessLog, error) {
 
 // tracingCluster is where traces are sent to.
 func tracingCluster(o mesh.Observe) (*Resource, error) {
-	host, text, err := net.SplitHostPort(o.Tracing)
-	if err != nil {
-		return nil, fmt.Errorf("read address of the tracing collector: %w", err)
+	colon := strings.LastIndexByte(o.Tracing, ':')
+	if colon < 0 {
+		return nil, fmt.Errorf("read address of the tracing collector: %q has no port", o.Tracing)
 	}
-	port, err := strconv.ParseUint(text, 10, 16)
+	host := strings.TrimSuffix(strings.TrimPrefix(o.Tracing[:colon], "["), "]")
+	port, err := strconv.ParseUint(o.Tracing[colon+1:], 10, 16)
 	if err != nil {
 		return nil, fmt.Errorf("read port of the tracing collector: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -140,8 +139,8 @@ func rewrite(out *route.RouteAction, r mesh.Route) {
 }
 
 func redirect(r mesh.Redirect) *route.RedirectAction {
-	codes := map[int]route.RedirectAction_RedirectResponseCode{http.StatusFound: route.RedirectAction_FOUND, http.StatusSeeOther: route.RedirectAction_SEE_OTHER,
-		http.StatusTemporaryRedirect: route.RedirectAction_TEMPORARY_REDIRECT, http.StatusPermanentRedirect: route.RedirectAction_PERMANENT_REDIRECT}
+	codes := map[int]route.RedirectAction_RedirectResponseCode{302: route.RedirectAction_FOUND, 303: route.RedirectAction_SEE_OTHER,
+		307: route.RedirectAction_TEMPORARY_REDIRECT, 308: route.RedirectAction_PERMANENT_REDIRECT}
 	out := &route.RedirectAction{HostRedirect: r.Host, PortRedirect: uint32(r.Port), ResponseCode: codes[r.Code]}
 	if r.Scheme != "" {
 		out.SchemeRewriteSpecifier = &route.RedirectAction_SchemeRedirect{SchemeRedirect: r.Scheme}
