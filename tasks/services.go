@@ -41,15 +41,16 @@ type Matcher func(catalog.Instance) bool
 // selections have is listed once, as the last of them gives it.
 func (s Services) Select(snapshot catalog.Snapshot, match func(filter string) Matcher) []Service {
 	var out []Service
-	for n, one := range s.Each() {
-		var list []Service
-		for _, i := range one.instances(snapshot, match(one.Filter)) {
-			list = append(list, Service{Instance: i, UserMeta: one.UserMeta})
+	for _, one := range s.Each() {
+		instances := one.instances(snapshot, match(one.Filter))
+		list := make([]Service, len(instances))
+		for n, i := range instances {
+			list[n] = Service{Instance: i, UserMeta: one.UserMeta}
 		}
-		if n > 0 {
-			out = without(out, list)
+		if len(s.Others) == 0 { // as nearly always
+			return list
 		}
-		out = append(out, list...)
+		out = append(without(out, list), list...)
 	}
 	return out
 }
