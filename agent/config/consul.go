@@ -140,6 +140,7 @@ func (d *decoder) tokenFile(c *Consul) {
 		return
 	}
 	if token := strings.TrimSpace(string(data)); token != "" {
-		c.Token, c.TokenFile = tasks.NewSecret(token), path
+		c.Token = tasks.NewSecret(token)
 	}
+	c.TokenFile = path // an empty one may hold a token later
 }

@@ -103,6 +103,9 @@ func topSettings(a, b Config) []setting {
 }
 
 func consulSettings(a, b Consul) []setting {
+	if a.TokenFile != "" && a.TokenFile == b.TokenFile {
+		a.Token = b.Token // followed already, by whoever uses it
+	}
 	return []setting{
 		{name: "consul.address", before: a.Address, after: b.Address}, // may hold a password
 		{name: "consul.token", before: a.Token, after: b.Token, live: a.SameButToken(b)},

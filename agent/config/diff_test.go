@@ -1,10 +1,14 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"patchbay/tasks"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -155,5 +159,34 @@ func TestEverySettingThatChangesIsTold(t *testing.T) {
 	slices.Sort(quiet)
 	if len(quiet) > 0 || seen < 50 {
 		t.Errorf("of %d settings not told once: %q", seen, quiet)
+	}
+}
+
+func TestARotatedTokenFileIsNoChangeOfTheConfiguration(t *testing.T) {
+	a, b := baseOf(t, ""), baseOf(t, "")
+	a.Consul.TokenFile, b.Consul.TokenFile = "/token", "/token"
+	b.Consul.Token = tasks.NewSecret(secretText)
+	if got := Diff(a, b); got != nil {
+		t.Errorf("got %q", got)
+	}
+	b.Consul.TokenFile = "/other"
+	if d := cmp.Diff([]string{"consul.token changes", "CONSUL_HTTP_TOKEN_FILE changes"}, Diff(a, b)); d != "" {
+		t.Errorf("another file: %s", d)
+	}
+	b.Consul.Address = "other"
+	if d := cmp.Diff([]string{"consul.address", "consul.token", "CONSUL_HTTP_TOKEN_FILE"}, Restarts(a, b)); d != "" {
+		t.Errorf("another Consul: %s", d)
+	}
+}
+
+func TestAnEmptyTokenFileMayHoldATokenLater(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"CONSUL_HTTP_TOKEN_FILE": file, "CONSUL_HTTP_TOKEN": "other"}
+	got := build([]source{{"a.hcl", nil}}, testOptions("/work", env), newReport()).Consul
+	if got.TokenFile != file || got.Token.Reveal() != "other" {
+		t.Errorf("file %q, token %q; want both", got.TokenFile, got.Token.Reveal())
 	}
 }
