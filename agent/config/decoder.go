@@ -21,8 +21,10 @@ type decoder struct {
 	apiAt Position
 	// blocks are the service blocks by their ID.
 	blocks map[string]tasks.Services
-	// spots are the places of the fields of the mesh.
-	spots map[spotKey]Position
+	// spots are the places of the fields of the mesh; unsure are those of which
+	// something could not be read.
+	spots  map[spotKey]Position
+	unsure map[spotKey]bool
 }
 
 func newDecoder(o Options, r *report) *decoder {
@@ -32,7 +34,7 @@ func newDecoder(o Options, r *report) *decoder {
 	if o.Builtin == nil {
 		o.Builtin = func(string) bool { return false }
 	}
-	return &decoder{Options: o, report: r, blocks: map[string]tasks.Services{}, spots: map[spotKey]Position{}}
+	return &decoder{Options: o, report: r, blocks: map[string]tasks.Services{}, spots: map[spotKey]Position{}, unsure: map[spotKey]bool{}}
 }
 
 // setter decodes one field.

@@ -73,6 +73,16 @@ func check(t *testing.T, cfg Config) {
 	if cfg.Port < 0 || cfg.Port > maxPort || cfg.MaxParallelTasks < 1 || cfg.History.Runs < 1 || cfg.ShutdownGrace < 0 || cfg.Consul.Address == "" {
 		t.Errorf("config %+v", cfg)
 	}
+	if mistakes := cfg.Mesh.Validate(); mistakes != nil {
+		t.Errorf("the mesh has mistakes: %v", mistakes)
+	}
+	for _, s := range cfg.Mesh.Services {
+		for _, target := range cfg.Mesh.Targets(s.Own("")) {
+			if s.Position == "" || !cfg.Mesh.Service(target).HasSubset(target.Subset) {
+				t.Errorf("routes %q lead to %s", s.Name, target)
+			}
+		}
+	}
 	dump(t, cfg, true)
 }
 

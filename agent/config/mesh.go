@@ -36,6 +36,9 @@ func (d *decoder) mesh(b meshBlocks) {
 		}
 	}
 	for _, mistake := range m.Validate() {
+		if d.unread(mistake) {
+			continue
+		}
 		d.problem(d.spot(mistake), mistake.Do, "%s: %s", mistake.Name, mistake.What)
 	}
 }
@@ -86,7 +89,11 @@ func (p place) fields(n node, known map[string]setter) {
 	for name, set := range known {
 		known[name] = func(f field) {
 			p.mark(name, f.pos)
+			before := len(p.problems)
 			set(f)
+			if _, block := f.value.objects(); !block && len(p.problems) > before {
+				p.unsure[spotKey{p.declared, p.prefix + name}] = true
+			}
 		}
 	}
 	p.block(n, p.path, known)
@@ -166,4 +173,16 @@ func (d *decoder) spot(m mesh.Mistake) Position {
 		field = field[:n]
 	}
 	return d.spots[spotKey{m.Position, ""}]
+}
+
+// unread tells whether a mistake may come from a value that could not be read, which is
+// told already.
+func (d *decoder) unread(m mesh.Mistake) bool {
+	for key := range d.unsure {
+		rest, within := strings.CutPrefix(key.field, m.Field)
+		if m.Field != "" && key.declared == m.Position && within && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
 }

@@ -24,9 +24,6 @@ func (p place) hashes(dst *[]mesh.Hash) setter {
 			h := mesh.Hash{}
 			inner := p.nth("hash", len(*dst), n.pos)
 			inner.fields(n, inner.hashFields(&h))
-			if h.Cookie != nil && h.Cookie.Name == "" {
-				inner.problem(n.pos, "write cookie = \"<name>\", or leave ttl and path out", "ttl and path are those of a cookie")
-			}
 			*dst = append(*dst, h)
 		}
 	}
@@ -35,14 +32,12 @@ func (p place) hashes(dst *[]mesh.Hash) setter {
 func (p place) hashFields(h *mesh.Hash) map[string]setter {
 	// A hash is by cookie when anything of a cookie is said.
 	ofCookie := func(name string) setter {
-		return func(f field) { p.cookieFields("cookie", cookieOf(&h.Cookie))[name](f) }
+		return func(f field) { p.cookieFields("cookie", made(&h.Cookie))[name](f) }
 	}
 	return map[string]setter{
 		"header": p.str(&h.Header), "query": p.str(&h.Query), "source_ip": p.boolean(&h.SourceIP), "terminal": p.boolean(&h.Terminal),
 		"cookie": ofCookie("cookie"), "ttl": ofCookie("ttl"), "path": ofCookie("path")}
 }
-
-func cookieOf(c **mesh.Cookie) *mesh.Cookie { return made(c) }
 
 // cookieFields decodes a cookie whose name is the attribute.
 func (p place) cookieFields(name string, c *mesh.Cookie) map[string]setter {

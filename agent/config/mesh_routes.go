@@ -52,7 +52,7 @@ func (p place) serviceFields(s *mesh.Service) map[string]setter {
 		"outlier_detection": p.sub("outlier_detection", func(p place) map[string]setter { return p.outlierFields(s) }),
 		"circuit_breaker":   p.sub("circuit_breaker", func(p place) map[string]setter { return p.breakerFields(s) }),
 		"failover":          p.failover(s),
-		"sticky":            p.sub("sticky", func(p place) map[string]setter { return p.cookieFields("cookie", cookieOf(&s.Sticky)) }),
+		"sticky":            p.sub("sticky", func(p place) map[string]setter { return p.cookieFields("cookie", made(&s.Sticky)) }),
 	}
 }
 
@@ -96,7 +96,8 @@ func (p place) legs(dst *[]mesh.Leg) setter {
 			}
 			*dst = append(*dst, leg)
 			if len(*dst) > 1 {
-				for _, at := range unweighed {
+				for n, at := range unweighed {
+					p.unsure[spotKey{p.declared, fmt.Sprintf("%sto[%d].weight", p.prefix, n)}] = true
 					p.problem(at, "write weight = … in percent; all weights of a split add up to 100", "one of several shares has no weight")
 				}
 				unweighed = nil

@@ -134,15 +134,15 @@ func short(s string) string {
 }
 
 // target looks at a target and whether its subset is declared.
-func (r *review) target(field string, t Target) {
-	r.named(field, "service", t.Service)
+func (r *review) target(t Target) {
+	r.named("service", "service", t.Service)
 	for _, part := range []struct{ what, name string }{{"subset", t.Subset}, {"datacenter", t.Datacenter}, {"namespace", t.Namespace}} {
 		if part.name != "" {
-			r.named(field, part.what, part.name)
+			r.named(part.what, part.what, part.name)
 		}
 	}
 	s := r.mesh.Service(t)
-	r.when(!s.HasSubset(t.Subset), field, fmt.Sprintf("service %q has no subset %q", short(t.Service), short(t.Subset)),
+	r.when(!s.HasSubset(t.Subset), "subset", fmt.Sprintf("service %q has no subset %q", short(t.Service), short(t.Subset)),
 		fmt.Sprintf("declare subset %q { … } in routes %q%s", short(t.Subset), short(t.Service), others(s)))
 }
 

@@ -20,12 +20,13 @@ type bound struct {
 	port    int
 }
 
-// listen looks at one more listener of an Envoy. An address that is "" is fallback.
-func (r *review) listen(before []bound, what, address, fallback string, port int) []bound {
+// listen looks at one more listener of an Envoy. An address that is "" is fallback; do
+// says how a port is given.
+func (r *review) listen(before []bound, what, address, fallback string, port int, do string) []bound {
 	if address == "" {
 		address = fallback
 	}
-	r.when(port == 0, "port", "it needs a port to listen on", "write port = …, 1 to 65535")
+	r.when(port == 0, "port", "it needs a port to listen on", do)
 	r.when(port < 0 || port > maxPort, "port", fmt.Sprintf("%d is no port", port), "write 1 to 65535")
 	r.when(!isIP(address), "address", fmt.Sprintf("%q is no IP address", short(address)), "write an address of this host, such as 127.0.0.1, or 0.0.0.0 for all")
 	if !isIP(address) || port < 1 {
@@ -52,13 +53,15 @@ func (r *review) sidecar(s Sidecar) {
 		if in.LocalPort > 0 {
 			taken = append(taken, bound{"the program itself", netip.MustParseAddr("127.0.0.1"), in.LocalPort})
 		}
-		r.within("listen", func() { taken = r.listen(taken, "listen", in.Address, "0.0.0.0", in.Port) })
+		r.within("listen", func() {
+			taken = r.listen(taken, "listen", in.Address, "0.0.0.0", in.Port, "write listen { port = … }")
+		})
 	}
 	r.when(s.Inbound == nil && len(s.Upstreams) == 0, "", "it has nothing to do", "write port and listen { … }, or upstream \"<service>\" { … }")
 	for _, u := range s.Upstreams {
 		r.begin(u.Position, fmt.Sprintf("sidecar %q, upstream %q", s.Service, short(u.Target.Service)), "")
-		r.target("", u.Target)
-		taken = r.listen(taken, fmt.Sprintf("upstream %q", short(u.Target.Service)), u.Address, "127.0.0.1", u.Port)
+		r.target(u.Target)
+		taken = r.listen(taken, fmt.Sprintf("upstream %q", short(u.Target.Service)), u.Address, "127.0.0.1", u.Port, `write port = …, or "<service>:<port>" in a list`)
 	}
 }
 
@@ -69,7 +72,7 @@ func (r *review) gateway(g Gateway) {
 	for n, l := range g.Listeners {
 		name := fmt.Sprintf("gateway %q, listener %d", short(g.Name), n+1)
 		r.begin(l.Position, name, "")
-		taken = r.listen(taken, fmt.Sprintf("listener %d", n+1), l.Address, "127.0.0.1", l.Port)
+		taken = r.listen(taken, fmt.Sprintf("listener %d", n+1), l.Address, "127.0.0.1", l.Port, "write port = …, 1 to 65535")
 		r.protocol(l.Protocol)
 		r.when(len(l.Hosts) == 0, "", "it leads to no service", "write service \"<name>\" { … }")
 		r.hosts(l)
@@ -81,7 +84,7 @@ func (r *review) hosts(l Door) {
 	seen := map[string]bool{}
 	for n, h := range l.Hosts {
 		field := fmt.Sprintf("service[%d]", n)
-		r.target(field, h.Target)
+		r.within(field, func() { r.target(h.Target) })
 		names := h.Names
 		if len(names) == 0 {
 			r.when(seen["*"], field, "two services are for all hosts", "write hosts = [ … ] in all but one")

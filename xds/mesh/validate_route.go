@@ -19,7 +19,7 @@ func (r *review) route(s Service, x Route) {
 		r.within("retry", func() { r.retry(*x.Retry, x.Timeout) })
 	}
 	if x.Mirror != nil {
-		r.target("mirror", x.Mirror.Target)
+		r.within("mirror", func() { r.target(x.Mirror.Target) })
 		r.when(x.Mirror.Share > Whole, "mirror.percent", "it is more than all", "write 0 to 100")
 	}
 	if x.Fault != nil {
@@ -71,7 +71,7 @@ func (r *review) match(m Match) {
 		}
 	}
 	if len(set) > 1 {
-		r.when(true, set[1], strings.Join(set, " and ")+" are both set", "keep one; a request has one path")
+		r.when(true, set[1], strings.Join(set, " and ")+" are set at once", "keep one; a request has one path")
 	}
 	r.path("path", m.Path)
 	r.path("prefix", m.Prefix)

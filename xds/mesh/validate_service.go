@@ -107,7 +107,8 @@ func (r *review) hash(h Hash) {
 }
 
 func (r *review) cookie(field string, c Cookie) {
-	r.when(!token.MatchString(c.Name), field, fmt.Sprintf("%q is no name of a cookie", short(c.Name)), "use the letters, digits and signs that HTTP allows in names")
+	r.when(c.Name == "", field, "the cookie has no name", "write cookie = \"<name>\"")
+	r.when(c.Name != "" && !token.MatchString(c.Name), field, fmt.Sprintf("%q is no name of a cookie", short(c.Name)), "use the letters, digits and signs that HTTP allows in names")
 	r.when(c.TTL < 0, "ttl", "it is negative", "write a duration, or leave it out for a session's cookie")
 	r.when(c.TTL%time.Second != 0, "ttl", "cookies count whole seconds", "leave the fraction out")
 	bad := c.Path != "" && (c.Path[0] != '/' || text(c.Path, maxValue) != "" || strings.ContainsAny(c.Path, ";,"))
@@ -137,7 +138,7 @@ func (r *review) failover(s Service) {
 	seen := map[Target]bool{s.Own(""): true}
 	for n, t := range s.Failover {
 		field := fmt.Sprintf("failover[%d]", n)
-		r.target(field, t)
+		r.within(field, func() { r.target(t) })
 		r.when(t == s.Own(""), field, "a service that has failed cannot stand in for itself", "name another service, subset or datacenter")
 		r.when(t != s.Own("") && seen[t], field, "it is there twice", "keep the first")
 		seen[t] = true
@@ -150,7 +151,7 @@ func (r *review) split(s Service, legs []Leg) {
 	for n, leg := range legs {
 		sum += uint64(leg.Weight)
 		r.within(fmt.Sprintf("to[%d]", n), func() {
-			r.target("", leg.Target)
+			r.target(leg.Target)
 			r.headers("request_headers", leg.Request)
 			r.headers("response_headers", leg.Response)
 			r.when(!s.Protocol.L7() && (!leg.Request.Empty() || !leg.Response.Empty()), "", "a tcp service has no headers", notL7)
