@@ -2,7 +2,7 @@
 # into .tools, which Git ignores.
 .POSIX:
 .SUFFIXES:
-.PHONY: help build tools demo test e2e warm bench lint cross clean
+.PHONY: help build tools demo test e2e warm bench bench-xds lint cross clean
 
 TESTFLAGS =
 # Version and commit come from Git where it may be asked.
@@ -44,6 +44,12 @@ bench: ## measure Patchbay against a bare terraform apply
 	@sh e2e/tools/tools.sh consul terraform nginx local
 	@$(MAKE) --no-print-directory build
 	@$(ENV) go run ./e2e/bench
+
+bench-xds: ## measure changes to the last of many sidecars, beside Consul's own server
+	@sh e2e/tools/tools.sh consul
+	@$(MAKE) --no-print-directory build
+	@go build -o bin/bench-xds ./e2e/bench/xds
+	@$(ENV) ./bin/bench-xds $(BENCHFLAGS)
 
 lint: ## check format, vet, staticcheck, module files and scripts
 	@sh e2e/tools/lint.sh

@@ -135,7 +135,7 @@ func (b *bench) size(ctx context.Context, tasks, changes int) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	boot, _, err := usage(p.PID())
+	boot, _, err := rig.Usage(p.PID())
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (b *bench) size(ctx context.Context, tasks, changes int) ([]row, error) {
 		}
 		r.times = append(r.times, times...)
 	}
-	cpu, memory, err := usage(p.PID())
+	cpu, memory, err := rig.Usage(p.PID())
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ type Consul struct {
 	// Addr is host:port of the HTTP API.
 	Addr   string
 	Client *api.Client
+	// GRPC is host:port of its xDS server; "" without one.
+	GRPC string
 	*Process
 	dir string
 	dev bool
@@ -30,7 +32,16 @@ type Consul struct {
 // NewConsul starts a Consul server whose data is kept below dir; a dev agent keeps
 // it in memory instead.
 func NewConsul(ctx context.Context, dir string, dev bool) (*Consul, error) {
-	ports, err := Ports(3)
+	return newConsul(ctx, dir, dev, false)
+}
+
+// NewConsulMesh starts a dev agent with Connect: a CA of its own and an xDS server.
+func NewConsulMesh(ctx context.Context, dir string) (*Consul, error) {
+	return newConsul(ctx, dir, true, true)
+}
+
+func newConsul(ctx context.Context, dir string, dev, mesh bool) (*Consul, error) {
+	ports, err := Ports(4)
 	if err != nil {
 		return nil, err
 	}
@@ -48,6 +59,11 @@ func NewConsul(ctx context.Context, dir string, dev bool) (*Consul, error) {
 	}
 	if !dev {
 		config["bootstrap_expect"], config["data_dir"] = 1, c.data()
+	}
+	if mesh {
+		c.GRPC = fmt.Sprintf("127.0.0.1:%d", ports[3])
+		config["ports"].(map[string]int)["grpc"] = ports[3]
+		config["connect"] = map[string]any{"enabled": true}
 	}
 	b, err := json.Marshal(config)
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"errors"
@@ -12,9 +12,9 @@ import (
 // tick is the unit of CPU times in /proc, fixed for programs since Linux 2.6.
 const tick = time.Second / 100
 
-// usage reads from /proc the CPU time of a process and of all children that it
+// Usage reads from /proc the CPU time of a process and of all children that it
 // waited for, and the most memory that it itself ever had, in bytes.
-func usage(pid int) (cpu time.Duration, memory int64, err error) {
+func Usage(pid int) (cpu time.Duration, memory int64, err error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, 0, fmt.Errorf("read CPU time: %w", err)
