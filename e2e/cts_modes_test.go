@@ -197,3 +197,15 @@ func TestLogsGoToStandardErrorAlone(t *testing.T) {
 		wantText(t, stderr, "[INFO]", "task completed")
 	})
 }
+
+func TestAQueryThatConsulRefusesFailsTheFirstPassWithItsText(t *testing.T) {
+	t.Parallel()
+	base := newWorld(t)
+	underBothNames(t, func(t *testing.T, as string, use func(w *world)) {
+		w := base.beside(t, as)
+		use(w)
+		module, _ := w.noteModule("ids", "keys(var.services)")
+		file := w.file("cts.hcl", w.config(local, strings.Replace(moduleTask("ids", "web", module), "    names", "    datacenter = \"dc9\"\n    names", 1)))
+		w.says(11, "", []string{"start", "-config-file", file, "-once"}, "No path to datacenter")
+	})
+}
