@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var null = cty.NullVal(cty.String)
 
 // run makes the steps of one panos block and gives their error and log.
-func run(t *testing.T, s *Steps, arguments map[string]cty.Value) (error, string) {
+func run(t *testing.T, s *Steps, arguments map[string]cty.Value) (string, error) {
 	t.Helper()
 	var log bytes.Buffer
 	s.wait = time.Millisecond
@@ -44,14 +44,14 @@ func run(t *testing.T, s *Steps, arguments map[string]cty.Value) (error, string)
 			t.Errorf("a secret is shown in %s", text)
 		}
 	}
-	return err, log.String()
+	return log.String(), err
 }
 
 func TestACommitTakesTheUsersChangesAlone(t *testing.T) {
 	f := newFirewall(t, httptest.NewServer)
 	f.changes("cts", "address web-1", "group web")
 	f.changes("alice", "half a policy")
-	err, log := run(t, &Steps{}, f.arguments(map[string]cty.Value{"target": cty.StringVal("0123")}))
+	log, err := run(t, &Steps{}, f.arguments(map[string]cty.Value{"target": cty.StringVal("0123")}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestACommitWithoutChangesIsASuccess(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFirewall(t, httptest.NewServer)
 			f.custom = custom
-			err, log := run(t, &Steps{}, f.arguments(nil))
+			log, err := run(t, &Steps{}, f.arguments(nil))
 			if err != nil || !strings.Contains(log, "nothing was left to commit: task=fw-web") {
 				t.Errorf("err %v, log %s", err, log)
 			}
@@ -88,7 +88,7 @@ func TestACommitWithoutChangesIsASuccess(t *testing.T) {
 func TestAPasswordMakesAKeyFirst(t *testing.T) {
 	f := newFirewall(t, httptest.NewServer)
 	f.changes("cts", "a")
-	if err, _ := run(t, &Steps{}, f.arguments(map[string]cty.Value{"api_key": null, "password": cty.StringVal(goodPassword)})); err != nil {
+	if _, err := run(t, &Steps{}, f.arguments(map[string]cty.Value{"api_key": null, "password": cty.StringVal(goodPassword)})); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([]string{"keygen", "commit", "op", "op", "op"}, f.requests); d != "" {
@@ -120,7 +120,7 @@ func TestWhatPanosRefusesIsTold(t *testing.T) {
 			if tc.set != nil {
 				f.set(tc.set)
 			}
-			err, _ := run(t, &Steps{}, f.arguments(tc.given))
+			_, err := run(t, &Steps{}, f.arguments(tc.given))
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -141,10 +141,10 @@ func TestACommitThatFailedIsMadeUpByTheNext(t *testing.T) {
 	f.changes("cts", "a")
 	f.set(func(f *firewall) { f.breaks = []string{"no"} })
 	s := &Steps{}
-	if err, _ := run(t, s, f.arguments(nil)); err == nil {
+	if _, err := run(t, s, f.arguments(nil)); err == nil {
 		t.Fatal("the first commit did not fail")
 	}
-	if err, _ := run(t, s, f.arguments(nil)); err != nil {
+	if _, err := run(t, s, f.arguments(nil)); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff([]string{"a"}, f.committed()); d != "" {
@@ -156,12 +156,12 @@ func TestADeviceThatIsSilentWhileItCommitsIsWaitedFor(t *testing.T) {
 	f := newFirewall(t, httptest.NewServer)
 	f.changes("cts", "a")
 	f.set(func(f *firewall) { f.silent = maxMissed - 1 })
-	if err, _ := run(t, &Steps{}, f.arguments(nil)); err != nil {
+	if _, err := run(t, &Steps{}, f.arguments(nil)); err != nil {
 		t.Fatal(err)
 	}
 	f.changes("cts", "b")
 	f.set(func(f *firewall) { f.silent = maxMissed })
-	if err, _ := run(t, &Steps{}, f.arguments(nil)); err == nil || !strings.Contains(err.Error(), "look at job 5, 10 times") {
+	if _, err := run(t, &Steps{}, f.arguments(nil)); err == nil || !strings.Contains(err.Error(), "look at job 5, 10 times") {
 		t.Errorf("err = %v", err)
 	}
 }
@@ -216,7 +216,7 @@ func TestACertificateIsVerifiedUnlessTheConfigurationSaysOtherwise(t *testing.T)
 				s.roots = x509.NewCertPool()
 				s.roots.AddCert(f.Certificate())
 			}
-			err, _ := run(t, s, f.arguments(tc.given))
+			_, err := run(t, s, f.arguments(tc.given))
 			if (err == nil) != (tc.fails == "") || err != nil && !strings.Contains(err.Error(), tc.fails) {
 				t.Errorf("err = %v, want %q", err, tc.fails)
 			}
@@ -252,7 +252,7 @@ func TestAnAnswerThatIsNoneOfTheXMLAPIIsRefused(t *testing.T) {
 				reply(w, tc.status, tc.body)
 			}))
 			defer server.Close()
-			err, _ := run(t, &Steps{}, (&firewall{Server: server}).arguments(nil))
+			_, err := run(t, &Steps{}, (&firewall{Server: server}).arguments(nil))
 			if err == nil || !strings.Contains(err.Error(), tc.told) {
 				t.Fatalf("err = %v, want %q", err, tc.told)
 			}
@@ -304,7 +304,7 @@ func TestWrongArgumentsAreTold(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			f := newFirewall(t, httptest.NewServer)
-			err, _ := run(t, &Steps{}, f.arguments(tc.given))
+			_, err := run(t, &Steps{}, f.arguments(tc.given))
 			if err == nil || !strings.Contains(err.Error(), tc.told) {
 				t.Errorf("err = %v, want %q", err, tc.told)
 			}
