@@ -41,6 +41,8 @@ type Config struct {
 	// XDS serves what Mesh declares to Envoys.
 	XDS  XDS
 	Mesh mesh.Mesh
+	// Canaries are in the order of the files, at most one for each service.
+	Canaries []Canary
 	// Warnings are notes on accepted but doubtful settings, with file and line.
 	Warnings []string
 }

@@ -43,7 +43,8 @@ type setter func(f field)
 // many are the names that may stand more than once in one block.
 var many = map[string]bool{"task": true, "terraform_provider": true, "module_input": true, "source_input": true, "service": true,
 	"routes": true, "sidecar": true, "gateway": true, "subset": true, "route": true, "match": true, "to": true, "header": true, "query": true,
-	"cookie": true, "upstream": true, "listener": true, "hash": true, "failover": true}
+	"cookie": true, "upstream": true, "listener": true, "hash": true, "failover": true,
+	"canary": true, "step": true, "metric": true}
 
 // block decodes an object whose names are known. path is where it stands, such as
 // task[0].buffer_period.

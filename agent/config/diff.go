@@ -18,7 +18,7 @@ import (
 // warnings and places in files do not count.
 func Diff(before, after Config) []string {
 	out := settings(before, after)
-	out = append(out, meshChanges(before.Mesh, after.Mesh)...)
+	out = append(out, meshChanges(before, after)...)
 	out = append(out, changes("terraform_provider", before.Providers, after.Providers, tasks.Provider.ID, providerChanges, "")...)
 	return append(out, changes("task", before.Tasks, after.Tasks, func(t tasks.Task) string { return t.Name }, taskChanges,
 		"; what it made stays")...)

@@ -84,6 +84,7 @@ func (d *decoder) global(top node) (p parts) {
 		"license": keep(&p.license), "license_path": keep(&p.licensePath),
 		"terraform_provider": add(&p.providers), "task": add(&p.tasks), "service": add(&p.services),
 		"xds": keep(&p.mesh.xds), "observe": keep(&p.mesh.observe), "routes": add(&p.mesh.routes), "sidecar": add(&p.mesh.sidecars), "gateway": add(&p.mesh.gateways),
+		"canary": add(&p.mesh.canaries),
 	})
 	return p
 }

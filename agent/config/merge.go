@@ -8,7 +8,7 @@ import (
 // repeatable are the blocks of which every file may have many; merging appends
 // them.
 var repeatable = map[string]bool{"task": true, "service": true, "terraform_provider": true,
-	"routes": true, "sidecar": true, "gateway": true}
+	"routes": true, "sidecar": true, "gateway": true, "canary": true}
 
 // exactMaps are the paths below which names are the user's and not ours, so case
 // counts and an entry replaces another as a whole.

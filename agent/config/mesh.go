@@ -13,6 +13,7 @@ import (
 type meshBlocks struct {
 	xds, observe               field
 	routes, sidecars, gateways []field
+	canaries                   []field
 }
 
 // mesh decodes what is declared of services, sidecars and gateways.
@@ -33,6 +34,11 @@ func (d *decoder) mesh(b meshBlocks) {
 	for _, f := range b.gateways {
 		for _, l := range d.labels(f, `gateway "<name>" { … }`) {
 			m.Gateways = append(m.Gateways, d.gateway(l))
+		}
+	}
+	for _, f := range b.canaries {
+		for _, l := range d.labels(f, `canary "<service>" { … }`) {
+			d.canary(l)
 		}
 	}
 	for _, mistake := range m.Validate() {

@@ -2,8 +2,11 @@ package config
 
 import (
 	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 
+	"patchbay/tasks/rollout"
 	"patchbay/xds/mesh"
 )
 
@@ -16,21 +19,40 @@ func xdsSettings(a, b Config) []setting {
 	}
 }
 
-// meshChanges tells what changes of services, sidecars and gateways. Envoys take all
+// meshChanges tells what changes of services, sidecars, gateways and canaries. Envoys take all
 // of it over without a restart.
-func meshChanges(a, b mesh.Mesh) []string {
+func meshChanges(before, after Config) []string {
 	const stays = ""
+	a, b := before.Mesh, after.Mesh
 	return slices.Concat(
 		changes("routes", a.Services, b.Services, func(s mesh.Service) string { return s.Own("").String() }, fields(withoutPlaces), stays),
 		changes("sidecar", a.Sidecars, b.Sidecars, func(s mesh.Sidecar) string { return s.Service }, fields(sidecarWithoutPlaces), stays),
-		changes("gateway", a.Gateways, b.Gateways, func(g mesh.Gateway) string { return g.Name }, fields(gatewayWithoutPlaces), stays))
+		changes("gateway", a.Gateways, b.Gateways, func(g mesh.Gateway) string { return g.Name }, fields(gatewayWithoutPlaces), stays),
+		changes("canary", before.Canaries, after.Canaries, func(c Canary) string { return c.Service }, canaryChanges, stays))
 }
 
-// fieldNames are how people call fields whose names in files differ.
-var fieldNames = map[string]string{"Subsets": "subset", "DefaultSubset": "default_subset", "Routes": "route", "Default": "to",
-	"ConnectTimeout": "connect_timeout", "Panic": "panic_threshold", "Balance": "load_balancer", "Outlier": "outlier_detection",
-	"Breaker": "circuit_breaker", "Failover": "failover", "Sticky": "sticky", "Protocol": "protocol", "Inbound": "listen",
-	"Upstreams": "upstream", "Listeners": "listener"}
+func canaryChanges(a, b Canary) []string {
+	out := fields(func(p rollout.Plan) rollout.Plan { return p })(a.Plan, b.Plan)
+	if a.Prometheus != b.Prometheus {
+		out = append(out, "prometheus")
+	}
+	return out
+}
+
+// fieldNames are how files call fields that are not called the same.
+var fieldNames = map[string]string{"Subsets": "subset", "Routes": "route", "Default": "to", "Panic": "panic_threshold", "Balance": "load_balancer",
+	"Outlier": "outlier_detection", "Breaker": "circuit_breaker", "Inbound": "listen", "Upstreams": "upstream", "Listeners": "listener",
+	"Cohort": "match", "Metrics": "metric"}
+
+var capital = regexp.MustCompile(`([a-z])([A-Z])`)
+
+// inFiles is how files call a field.
+func inFiles(name string) string {
+	if known, ok := fieldNames[name]; ok {
+		return known
+	}
+	return strings.ToLower(capital.ReplaceAllString(name, "${1}_$2"))
+}
 
 // fields names the fields in which two values differ; clean leaves out what does
 // not count.
@@ -41,11 +63,7 @@ func fields[T any](clean func(T) T) func(a, b T) []string {
 			if reflect.DeepEqual(before.Field(n).Interface(), after.Field(n).Interface()) {
 				continue
 			}
-			name := before.Type().Field(n).Name
-			if known, ok := fieldNames[name]; ok {
-				name = known
-			}
-			out = append(out, name)
+			out = append(out, inFiles(before.Type().Field(n).Name))
 		}
 		slices.Sort(out)
 		return out

@@ -141,10 +141,10 @@ func TestEveryTableOfTheReferenceIsComplete(t *testing.T) {
 var nestedBlock = map[string]bool{"api": true, "tls": true, "syslog": true, "history": true, "guard": true, "buffer_period": true, "consul": true,
 	"vault": true, "driver": true, "terraform_provider": true, "task": true, "auth": true, "transport": true, "service_registration": true,
 	"default_check": true, "required_providers": true, "backend": true, "condition": true, "module_input": true,
-	"xds": true, "routes": true, "sidecar": true, "gateway": true, "observe": true}
+	"xds": true, "routes": true, "sidecar": true, "gateway": true, "observe": true, "canary": true}
 
 // meshNames are blocks of the top level whose tables are in xds/README.md.
-var meshNames = map[string]bool{"xds": true, "routes": true, "sidecar": true, "gateway": true, "observe": true}
+var meshNames = map[string]bool{"xds": true, "routes": true, "sidecar": true, "gateway": true, "observe": true, "canary": true}
 
 func TestTheBlocksOfTheReferenceAreValid(t *testing.T) {
 	text, err := os.ReadFile("../../tasks/README.md")
