@@ -106,8 +106,8 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, proxies *envo
 		p.consul.RegisterLoop(around, r)
 		return nil
 	})
-	reloads := newReloader(opts, p, e)
-	outer.Go(func() error { return httpapi.Serve(around, listener, handler(opts, p, e, reloads)) })
+	reloads := newReloader(opts, p, e, proxies)
+	outer.Go(func() error { return httpapi.Serve(around, listener, handler(opts, p, e, proxies, reloads)) })
 
 	ended, killed := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -140,13 +140,16 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, proxies *envo
 }
 
 // handler makes the HTTP API.
-func handler(opts Options, p *parts, e *engine, reloads *reloader) http.Handler {
+func handler(opts Options, p *parts, e *engine, proxies *envoys, reloads *reloader) http.Handler {
 	api := opts.Config.API
 	o := httpapi.Options{Reader: e, Operator: e, Prober: e, Author: e, Decode: reloads.decode(opts), Feed: e, Inherited: e.inherited,
 		Metrics: p.metrics.handler(), Log: opts.Log.Named("api"), Names: []string{api.Address},
 		Remote: httpapi.Remote{Token: api.Token, Allow: api.AllowRemoteWrites, MTLS: api.TLS.Enabled && api.TLS.VerifyIncoming}}
 	if opts.Load != nil {
 		o.Reloader = reloads
+	}
+	if proxies != nil {
+		o.Proxies = proxies
 	}
 	return httpapi.New(o)
 }

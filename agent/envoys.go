@@ -27,7 +27,7 @@ type envoys struct {
 	feed     *proxies.Feed
 	server   *server.Server
 	listener net.Listener
-	mesh     mesh.Mesh
+	declared mesh.Mesh // at the start
 	log      hclog.Logger
 	close    func()
 }
@@ -44,7 +44,7 @@ func (p *parts) newEnvoys(cfg config.Config) (*envoys, error) {
 	}
 	views := p.consul.Follow()
 	store := server.NewStore()
-	e := &envoys{mesh: cfg.Mesh, log: log, close: views.Close,
+	e := &envoys{declared: cfg.Mesh, log: log, close: views.Close,
 		feed: proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Log: log})}
 	options := server.Options{Store: store, Admit: e.feed.Admit, Meter: p.metrics.pushes(), Spread: spread}
 	if secure != nil {
@@ -68,8 +68,43 @@ func (e *envoys) run(ctx context.Context) error {
 	group.Go(func() error { return e.feed.Run(ctx) })
 	group.Go(func() error { return e.server.Serve(ctx, e.listener) })
 	group.Go(func() error {
-		m := e.mesh
-		return e.feed.Declare(ctx, &m)
+		err := e.feed.Declare(ctx, &e.declared)
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
 	})
 	return group.Wait()
 }
+
+// declare takes a changed mesh over; it gives [tasks.ErrStopping] when nothing is
+// served any more. Without a server it does nothing.
+func (e *envoys) declare(m mesh.Mesh) error {
+	if e == nil {
+		return nil
+	}
+	if err := e.feed.Declare(context.Background(), &m); err != nil {
+		return fmt.Errorf("take over the mesh: %w", err)
+	}
+	return nil
+}
+
+// Targets implements [httpapi.Proxies].
+func (e *envoys) Targets(ctx context.Context) ([]httpapi.XDSTarget, error) {
+	list, err := e.feed.Targets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]httpapi.XDSTarget, 0, len(list))
+	for _, t := range list {
+		one := httpapi.XDSTarget{Name: t.String(), Healthy: t.Healthy, Total: t.Total, Held: t.Held, Version: t.Version, Omitted: []httpapi.XDSOmission{}}
+		for _, o := range t.Omitted {
+			one.Omitted = append(one.Omitted, httpapi.XDSOmission{Instance: o.Instance, Why: o.Why})
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// Clients implements [httpapi.Proxies].
+func (e *envoys) Clients() []server.Client { return e.server.Clients() }

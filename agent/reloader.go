@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,7 +39,7 @@ type reloaded struct {
 	err error
 }
 
-func newReloader(opts Options, p *parts, e *engine) *reloader {
+func newReloader(opts Options, p *parts, e *engine, proxies *envoys) *reloader {
 	r := &reloader{load: opts.Load, log: opts.Log, requests: make(chan chan<- reloaded), ended: make(chan struct{}),
 		started: opts.Config, newest: opts.Config}
 	r.inForce.Store(&opts.Config)
@@ -46,7 +47,7 @@ func newReloader(opts Options, p *parts, e *engine) *reloader {
 		p.consul.UseToken(cfg.Consul)
 		p.resolver.UseVault(cfg.Vault)
 		opts.Config = cfg
-		return e.take(opts)
+		return errors.Join(proxies.declare(cfg.Mesh), e.take(opts))
 	}
 	return r
 }

@@ -52,6 +52,8 @@ var operationCases = []asked{
 	{operation{"POST", "/v1/tasks/{name}/approve"}, "", `{"plan":"x"}`, 400, `"request_id"`, ""},
 	{operation{"POST", "/v1/tasks/{name}/run"}, "", "", 202, `"request_id"`, ""},
 	{operation{"POST", "/v1/reload"}, "", "", 200, `"changes":[]`, ""},
+	{operation{"GET", "/v1/xds"}, "", "", 404, "no Envoys are served", ""},
+	{operation{"GET", "/v1/xds/clients/{node}"}, "", "", 404, "no Envoys are served", ""},
 	{operation{"DELETE", "/v1/tasks/{name}"}, "", "", 404, "a task with name 'gone' does not exist", ""},
 }
 
@@ -73,6 +75,8 @@ var commandCases = []typedCommand{
 	{"validate", []string{"-config-file", "patchbay.hcl"}, 0, "The configuration is valid: 1 task."},
 	{"compare", []string{"-config-file", "patchbay.hcl"}, 0, "ids: same"},
 	{"xds bootstrap", []string{"-service", "web"}, 0, `"cluster": "web"`},
+	{"xds status", nil, 11, "no Envoys are served"},
+	{"xds show", []string{"web@here"}, 11, "no Envoys are served"},
 	{"start", []string{"-config-file", "patchbay.hcl"}, 11, "two agents would overwrite each other"},
 	{"reload", nil, 0, "it says what it said before"},
 	{"status", nil, 0, "TASK"},

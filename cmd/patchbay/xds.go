@@ -11,6 +11,6 @@ func (c *cli) xds() *cobra.Command {
 		RunE:  c.unknownCommand,
 	}
 	cmd.Flags().SetInterspersed(false)
-	cmd.AddCommand(c.xdsBootstrap())
+	cmd.AddCommand(c.xdsBootstrap(), c.xdsStatus(), c.xdsShow())
 	return cmd
 }

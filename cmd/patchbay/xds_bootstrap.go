@@ -72,7 +72,7 @@ func (b *bootstrapFlags) complete() (err error) {
 		if err != nil {
 			return fmt.Errorf("read host name, give -node: %w", err)
 		}
-		b.node = b.out.Cluster + "/" + host
+		b.node = b.out.Cluster + "@" + host
 	}
 	b.out.Node = b.node
 	if b.out.Address, b.out.Port, err = hostPort("address", b.address); err != nil {

@@ -53,7 +53,9 @@ type Options struct {
 	Feed Feed
 	// Reloader reads the configuration anew; nil serves no reload.
 	Reloader Reloader
-	Remote   Remote
+	// Proxies tells of Envoys; nil when none are served.
+	Proxies Proxies
+	Remote  Remote
 	// Metrics answers GET /metrics; nil answers 404.
 	Metrics http.Handler
 	// Log gets one debug line per request but health; nil is silent.
@@ -134,6 +136,8 @@ func (a *api) routes() []route {
 		{"/v1/tasks/{name}/runs/{id}", "task", false, get(a.run)},
 		{"/v1/tasks/{name}/approve", "task", false, post(a.approve)},
 		{"/v1/tasks/{name}/run", "task", false, post(a.runNow)},
+		{"/v1/xds", "xds", false, get(a.served(a.xds))},
+		{"/v1/xds/clients/{node}", "xds", false, get(a.served(a.xdsClient))},
 	}
 	if a.Reloader != nil {
 		routes = append(routes, route{"/v1/reload", "reload", false, post(a.reload)})

@@ -46,6 +46,7 @@ type Feed struct {
 	declared chan declaration
 	ask      chan chan<- []Target
 	names    atomic.Pointer[map[string]bool] // of the roles that are declared
+	ended    chan struct{}                   // closed when Run has ended
 
 	// What follows is Run's alone.
 	mesh     *mesh.Mesh
@@ -79,7 +80,7 @@ type Target struct {
 
 // New returns a feed; nothing is served before [Feed.Declare].
 func New(opts Options) *Feed {
-	f := &Feed{opts: opts, declared: make(chan declaration), ask: make(chan chan<- []Target), mesh: &mesh.Mesh{},
+	f := &Feed{opts: opts, declared: make(chan declaration), ask: make(chan chan<- []Target), ended: make(chan struct{}), mesh: &mesh.Mesh{},
 		pending: map[string]xds.Role{}, served: map[string]map[server.Key]bool{}, views: map[catalog.Query]*catalog.View{},
 		of: map[catalog.Query][]mesh.Target{}, targets: map[mesh.Target]*Target{}}
 	f.names.Store(&map[string]bool{})
@@ -95,12 +96,9 @@ func (f *Feed) Declare(ctx context.Context, m *mesh.Mesh) error {
 	done := make(chan error, 1)
 	select {
 	case f.declared <- declaration{m, done}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-done:
-		return err
+		return <-done
+	case <-f.ended:
+		return tasks.ErrStopping
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -112,6 +110,8 @@ func (f *Feed) Targets(ctx context.Context) ([]Target, error) {
 	select {
 	case f.ask <- answer:
 		return <-answer, nil
+	case <-f.ended:
+		return nil, tasks.ErrStopping
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -119,6 +119,7 @@ func (f *Feed) Targets(ctx context.Context) ([]Target, error) {
 
 // Run works until ctx ends.
 func (f *Feed) Run(ctx context.Context) error {
+	defer close(f.ended)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	<-timer.C
