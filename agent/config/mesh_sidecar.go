@@ -23,6 +23,9 @@ func (d *decoder) sidecar(b labelled) mesh.Sidecar {
 		"upstream":  p.upstreamBlocks(&s),
 	})
 	if in != (mesh.Inbound{}) {
+		if in.Protocol == "" { // the routes are known already
+			in.Protocol = d.cfg.Mesh.Service(mesh.Target{Service: s.Service}).Protocol
+		}
 		s.Inbound = &in
 	}
 	return s
