@@ -176,6 +176,13 @@ func TestOneTriggerIsOneRunAndOneEvent(t *testing.T) {
 		if got := w.events("web"); len(got) != 2 || slices.ContainsFunc(got, func(e event) bool { return !e.Success }) {
 			t.Errorf("the events are %+v, want two that are successful: of the first pass and of the change", got)
 		}
+		if as == "consul-terraform-sync" {
+			for _, line := range []string{"executing task: task_name=web", "task completed: task_name=web"} {
+				if n := strings.Count(w.patchbay.Output(), line); n != 2 {
+					t.Errorf("the log has %q %d times, want once for each of two runs", line, n)
+				}
+			}
+		}
 	})
 }
 
