@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -134,8 +135,15 @@ func (e *engine) beginTask(soft, hard context.Context, opts Options, t tasks.Tas
 		}
 		opts.Log.Info("task was changed in the configuration", "task", t.Name, "block", t.Position)
 		_, err := e.command(soft, t.Name, command{swap: &succession{task: &t, hire: e.hire}})
+		if errors.Is(err, tasks.ErrStopping) && soft.Err() == nil {
+			return fmt.Errorf("change task %s: it is being deleted: %w", t.Name, tasks.ErrTaskBusy)
+		}
 		return err
 	}
+	if !e.reserve(t.Name) {
+		return fmt.Errorf("begin task %s: it is being created by the API: %w", t.Name, tasks.ErrTaskBusy)
+	}
+	defer e.release(t.Name)
 	if err := e.restore(opts, t, kept, kept.Said()); err != nil {
 		return err
 	}

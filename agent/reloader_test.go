@@ -266,3 +266,41 @@ func TestAReloadThatFailsCanBeRepeated(t *testing.T) {
 		}
 	})
 }
+
+func TestAReloadWaitsForNoTaskThatTheAPIIsBusyWith(t *testing.T) {
+	made := taskNamed(t, "made")
+	synctest.Test(t, func(t *testing.T) {
+		terraform := &terraformFake{}
+		b := startBench(t, newMemory(), terraform)
+		got := b.create(made, tasks.RunNow) // waits for Consul
+		synctest.Wait()
+		opts := b.options
+		opts.Config.Tasks = []tasks.Task{made}
+		if err := b.engine.take(opts); !errors.Is(err, tasks.ErrTaskBusy) || !strings.Contains(err.Error(), "being created") {
+			t.Errorf("while it is created: %v", err)
+		}
+		b.consulHas(1)
+		if a := <-got; a.err != nil {
+			t.Fatal(a.err)
+		}
+		b.reload(made)
+		if got := b.names(); len(got) != 1 {
+			t.Errorf("tasks = %v, want one", got)
+		}
+		terraform.took = time.Hour
+		if err := b.engine.Remove(t.Context(), "made", true); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		opts.Config.Tasks[0].Description = "changed"
+		if err := b.engine.take(opts); !errors.Is(err, tasks.ErrTaskBusy) || !strings.Contains(err.Error(), "being deleted") {
+			t.Errorf("while it is destroyed: %v", err)
+		}
+		pass(2 * time.Hour)
+		b.reload(opts.Config.Tasks...)
+		if got := b.names(); len(got) != 1 {
+			t.Errorf("after its end: tasks = %v, want it anew", got)
+		}
+		b.stop()
+	})
+}

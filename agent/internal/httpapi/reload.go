@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"patchbay/agent/config"
+	"patchbay/tasks"
 )
 
 // maxMistakes bounds the text about all mistakes of a configuration, in bytes.
@@ -23,7 +24,11 @@ func (a *api) reload(x exchange) {
 		x.fail(http.StatusBadRequest, "%s", told(mistakes))
 		return
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, tasks.ErrTaskBusy):
+		x.fail(http.StatusConflict, "%s", err)
+		return
+	case err != nil:
 		x.refused(err)
 		return
 	}

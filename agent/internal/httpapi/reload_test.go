@@ -64,6 +64,7 @@ func TestAReloadThatFailsIsTold(t *testing.T) {
 		"two mistakes": {mistakes(2), 400, []string{"the configuration has 2 mistakes; nothing was changed", "\nweb.hcl:1:3: unknown attribute: remove it",
 			"\nweb.hcl:2:3: unknown attribute: remove it"}},
 		"too many to tell": {mistakes(10_000), 400, []string{"has 10000 mistakes", "\nand ", " more"}},
+		"a busy task":      {fmt.Errorf("reload again: %w", tasks.ErrTaskBusy), 409, []string{"reload again"}},
 		"a stop":           {tasks.ErrStopping, 503, []string{"nothing was done; ask again when the agent runs"}},
 		"a full disk":      {errors.New("save definition: no space left on device"), 500, []string{"no space left"}},
 	} {
