@@ -42,10 +42,14 @@ func (p *parts) newEnvoys(cfg config.Config) (*envoys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up TLS of the xDS server: %w", err)
 	}
+	known, err := p.store.Views()
+	if err != nil {
+		return nil, err
+	}
 	views := p.consul.Follow()
 	store := server.NewStore()
 	e := &envoys{declared: cfg.Mesh, log: log, close: views.Close,
-		feed: proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Log: log})}
+		feed: proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Known: known, Keep: p.store.SaveViews, Log: log})}
 	options := server.Options{Store: store, Admit: e.feed.Admit, Meter: p.metrics.pushes(), Spread: spread}
 	if secure != nil {
 		options.TLS = credentials.NewTLS(secure)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +38,11 @@ type Options struct {
 	Store *server.Store
 	// Compile reads a Consul filter expression.
 	Compile func(string) (tasks.Matcher, error)
-	Log     hclog.Logger
+	// Known are the last good views of an earlier process; Keep saves those of this
+	// one.
+	Known []*catalog.View
+	Keep  Keep
+	Log   hclog.Logger
 }
 
 // Feed is the owner of what is served.
@@ -55,6 +60,8 @@ type Feed struct {
 	pending map[string]xds.Role
 	served  map[string]map[server.Key]bool
 	views   map[catalog.Query]*catalog.View
+	known   map[catalog.Query]*catalog.View // of an earlier process, until Consul answers
+	keeper  *keeper
 	// of tells which targets are built from a query.
 	of      map[catalog.Query][]mesh.Target
 	targets map[mesh.Target]*Target
@@ -83,6 +90,10 @@ func New(opts Options) *Feed {
 	f := &Feed{opts: opts, declared: make(chan declaration), ask: make(chan chan<- []Target), ended: make(chan struct{}), mesh: &mesh.Mesh{},
 		pending: map[string]xds.Role{}, served: map[string]map[server.Key]bool{}, views: map[catalog.Query]*catalog.View{},
 		of: map[catalog.Query][]mesh.Target{}, targets: map[mesh.Target]*Target{}}
+	f.known, f.keeper = map[catalog.Query]*catalog.View{}, newKeeper(opts.Keep, opts.Log)
+	for _, v := range opts.Known {
+		f.known[v.Query] = v
+	}
 	f.names.Store(&map[string]bool{})
 	return f
 }
@@ -119,7 +130,10 @@ func (f *Feed) Targets(ctx context.Context) ([]Target, error) {
 
 // Run works until ctx ends.
 func (f *Feed) Run(ctx context.Context) error {
+	var saved sync.WaitGroup
+	defer saved.Wait()
 	defer close(f.ended)
+	saved.Go(func() { f.keeper.run(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	<-timer.C
@@ -159,9 +173,34 @@ func (f *Feed) declare(m *mesh.Mesh) error {
 	f.mesh, f.matchers = m, matchers
 	f.aim(roles)
 	f.opts.Views.Need(slices.SortedFunc(maps.Keys(f.of), catalog.Query.Compare))
-	maps.DeleteFunc(f.views, func(q catalog.Query, _ *catalog.View) bool { return f.of[q] == nil })
+	f.recall()
 	f.publish(slices.SortedFunc(maps.Keys(f.targets), mesh.Target.Compare))
 	return nil
+}
+
+// recall takes the views of an earlier process for services that are wanted, and
+// forgets those of services that are not wanted any more.
+func (f *Feed) recall() {
+	for q := range f.of {
+		if v := f.known[q]; v != nil && f.views[q] == nil {
+			f.views[q] = v
+			for _, t := range f.of[q] {
+				f.targets[t].Held = "Consul has not answered since the start; the endpoints are those of before"
+			}
+		}
+	}
+	for q := range f.known {
+		if f.of[q] == nil {
+			f.keeper.note(q, nil)
+		}
+	}
+	clear(f.known)
+	for q := range f.views {
+		if f.of[q] == nil {
+			f.keeper.note(q, nil)
+			delete(f.views, q)
+		}
+	}
 }
 
 // aim makes roles what is wanted.
@@ -206,6 +245,9 @@ func (f *Feed) take(views []*catalog.View) {
 		before := f.views[v.Query]
 		kept, why := settle(before, v)
 		f.views[v.Query] = kept
+		if kept != before {
+			f.keeper.note(v.Query, kept)
+		}
 		for _, t := range f.of[v.Query] {
 			if f.targets[t].Held != why {
 				f.opts.Log.Warn("endpoints are held or let go", "target", t.String(), "why", why)

@@ -78,15 +78,37 @@ type world struct {
 	views *views
 	feed  *Feed
 	store *server.Store
+	kept  *kept
 }
 
-func inWorld(t *testing.T, f func(*world)) {
+// kept remembers what was saved.
+type kept struct {
+	mu    sync.Mutex
+	views map[string]*catalog.View
+}
+
+func (k *kept) save(views []*catalog.View, gone []catalog.Query) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, v := range views {
+		k.views[v.Query.Name] = v
+	}
+	for _, q := range gone {
+		delete(k.views, q.Name)
+	}
+	return nil
+}
+
+func inWorld(t *testing.T, f func(*world)) { inWorldAfter(t, nil, f) }
+
+// inWorldAfter is a world after an earlier process that left views.
+func inWorldAfter(t *testing.T, known []*catalog.View, f func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
-		w := &world{t: t, ctx: ctx, store: server.NewStore(), views: &views{needed: map[catalog.Query]bool{}, known: map[catalog.Query]*catalog.View{},
+		w := &world{t: t, ctx: ctx, store: server.NewStore(), kept: &kept{views: map[string]*catalog.View{}}, views: &views{needed: map[catalog.Query]bool{}, known: map[catalog.Query]*catalog.View{},
 			changed: map[catalog.Query]bool{}, wake: make(chan struct{}, 1)}}
-		w.feed = New(Options{Views: w.views, Store: w.store, Compile: filter.Compile, Log: hclog.NewNullLogger()})
+		w.feed = New(Options{Views: w.views, Store: w.store, Compile: filter.Compile, Known: known, Keep: w.kept.save, Log: hclog.NewNullLogger()})
 		done := make(chan error, 1)
 		go func() { done <- w.feed.Run(ctx) }()
 		f(w)
@@ -260,6 +282,50 @@ func TestAnotherMeshIsTakenOverAndAMistakeChangesNothing(t *testing.T) {
 		}
 		if !w.store.Has("sidecar/cart") {
 			t.Error("what is known already is waited for")
+		}
+	})
+}
+
+func TestTheLastGoodEndpointsOutliveAProcess(t *testing.T) {
+	var left []*catalog.View
+	inWorld(t, func(w *world) {
+		w.declare(split())
+		w.tell("web", nil, version("1"), version("2"))
+		time.Sleep(2 * keepEvery)
+		synctest.Wait()
+		for _, v := range w.kept.views {
+			left = append(left, v)
+		}
+	})
+	inWorldAfter(t, left, func(w *world) {
+		w.declare(split())
+		if diff := cmp.Diff([]string{"db 0/0", "web/v1 1/1 held", "web/v2 1/1 held"}, w.targets()); diff != "" {
+			t.Error(diff)
+		}
+		if !w.store.Has("sidecar/shop") {
+			t.Error("Envoys wait though the last good endpoints are known")
+		}
+		w.tell("web", nil)
+		if got := w.targets()[1]; got != "web/v1 1/1 held" {
+			t.Errorf("a first answer without instances gives %s", got)
+		}
+		w.tell("web", nil, version("1"))
+		if diff := cmp.Diff([]string{"db 0/0", "web/v1 1/1", "web/v2 0/0"}, w.targets()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestWhatIsNotDeclaredAnyMoreIsNotKept(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.declare(split())
+		w.tell("web", nil, version("1"))
+		time.Sleep(2 * keepEvery)
+		w.declare(mesh.Mesh{})
+		time.Sleep(2 * keepEvery)
+		synctest.Wait()
+		if len(w.kept.views) != 0 {
+			t.Errorf("%d views are kept", len(w.kept.views))
 		}
 	})
 }
