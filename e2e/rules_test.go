@@ -48,7 +48,7 @@ func goPackages(t *testing.T) (out []goPackage) {
 }
 
 // middle are the pure packages.
-var middle = []string{"patchbay/tasks", "patchbay/tasks/catalog", "patchbay/tasks/rollout", "patchbay/templates", "patchbay/xds"}
+var middle = []string{"patchbay/tasks", "patchbay/tasks/catalog", "patchbay/tasks/rollout", "patchbay/templates", "patchbay/xds", "patchbay/xds/mesh"}
 
 // worldly are packages that reach the world; net/netip and net/url do not.
 var worldly = []string{"os", "os/exec", "os/signal", "syscall", "net", "net/http", "log", "log/slog", "github.com/hashicorp/go-hclog"}
@@ -67,6 +67,9 @@ var importRules = map[string]func(from, to string) bool{
 	},
 	"tasks imports the standard library, tasks/catalog and go-cty only": func(from, to string) bool {
 		return from == "patchbay/tasks" && !standard(to) && to != "patchbay/tasks/catalog" && !below(to, "github.com/zclconf/go-cty")
+	},
+	"tasks/rollout imports the standard library and tasks/catalog only": func(from, to string) bool {
+		return from == "patchbay/tasks/rollout" && !standard(to) && to != "patchbay/tasks/catalog"
 	},
 	"templates does not import xds": func(from, to string) bool {
 		return below(from, "patchbay/templates") && below(to, "patchbay/xds")
