@@ -1,6 +1,7 @@
 package mesh
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +13,9 @@ const (
 	// maxShares bounds a split that is multiplied out, with those of the services
 	// that it leads to.
 	maxShares = 256
-	maxRing   = 8 << 20
+	// maxRing and minRing are Envoy's limits where none are set.
+	maxRing = 8 << 20
+	minRing = 1024
 )
 
 func (r *review) service(s Service) {
@@ -78,7 +81,7 @@ func (r *review) balance(b Balance) {
 	r.when(b.Choices != 0 && b.Choices < 2, "choices", "there is nothing to choose from", "write 2 or more")
 	r.when((b.MinRing != 0 || b.MaxRing != 0) && b.Policy != RingHash, "min_ring", "sizes of the ring are for ring_hash alone", `write policy = "ring_hash", or remove them`)
 	r.when(b.MinRing < 0 || b.MinRing > maxRing || b.MaxRing < 0 || b.MaxRing > maxRing, "max_ring", "the size of the ring is out of range", fmt.Sprintf("write 1 to %d", maxRing))
-	r.when(b.MaxRing != 0 && b.MinRing > b.MaxRing, "max_ring", "it is less than min_ring", "swap them")
+	r.when(b.MaxRing != 0 && cmp.Or(b.MinRing, minRing) > b.MaxRing, "max_ring", fmt.Sprintf("it is less than min_ring, which is %d unless it is set", minRing), "set min_ring to at most max_ring")
 	r.when(len(b.Hash) > 0 && b.Policy != RingHash && b.Policy != Maglev, "hash", "nothing is chosen by a hash", `write policy = "maglev" or "ring_hash", or remove it`)
 	r.hashes(b.Hash)
 }

@@ -75,6 +75,7 @@ func TestEachMistakeIsToldWithPlaceAndReason(t *testing.T) {
 		"an unknown balancer":               {func(m *Mesh) { web(m).Balance.Policy = "best" }, "a.hcl:1:1 load_balancer.policy", "no known policy"},
 		"choices of another balancer":       {func(m *Mesh) { web(m).Balance.Choices = 3 }, "a.hcl:1:1 load_balancer.choices", "least_request alone"},
 		"a ring that is too small":          {func(m *Mesh) { web(m).Balance = Balance{Policy: RingHash, MinRing: 9, MaxRing: 3} }, "a.hcl:1:1 load_balancer.max_ring", "less than min_ring"},
+		"a ring below the least":            {func(m *Mesh) { web(m).Balance = Balance{Policy: RingHash, MaxRing: 10} }, "a.hcl:1:1 load_balancer.max_ring", "1024 unless"},
 		"a hash that is not asked for":      {func(m *Mesh) { web(m).Balance.Hash = []Hash{{SourceIP: true}} }, "a.hcl:1:1 load_balancer.hash", "nothing is chosen"},
 		"a hash of two things":              {func(m *Mesh) { route(m).Hash = []Hash{{SourceIP: true, Query: "a"}} }, "a.hcl:2:3 hash[0]", "exactly one"},
 		"a sticky cookie without a name":    {func(m *Mesh) { web(m).Sticky = &Cookie{} }, "a.hcl:1:1 sticky.cookie", "no name"},
