@@ -46,14 +46,18 @@ func (b Bootstrap) JSON() ([]byte, error) {
 	if b.CAFile != "" {
 		server["transport_socket"] = b.tls()
 	}
-	out, err := json.MarshalIndent(object{
+	return encodeBootstrap(object{
 		"node":  object{"id": b.Node, "cluster": b.Cluster, "metadata": object{RoleKey: b.Role}},
 		"admin": object{"address": address(cmp.Or(b.AdminAddress, "127.0.0.1"), b.AdminPort)},
 		"dynamic_resources": object{"lds_config": source, "cds_config": source,
 			"ads_config": object{"api_type": "DELTA_GRPC", "transport_api_version": "V3", "set_node_on_first_message_only": true,
 				"grpc_services": []any{object{"envoy_grpc": object{"cluster_name": "patchbay"}}}}},
 		"static_resources": object{"clusters": []any{server}},
-	}, "", "  ")
+	})
+}
+
+func encodeBootstrap(fields map[string]any) ([]byte, error) {
+	out, err := json.MarshalIndent(fields, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode bootstrap: %w", err)
 	}

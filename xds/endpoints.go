@@ -81,10 +81,15 @@ func (g Group) localities(priority uint32, seen map[netip.AddrPort]string) (list
 		}
 		e := lbEndpoint(i, addr, g.OnlyPassing)
 		at.LbEndpoints = append(at.LbEndpoints, e)
-		at.LoadBalancingWeight.Value += e.GetLoadBalancingWeight().GetValue()
+		if e.GetHealthStatus() == core.HealthStatus_HEALTHY {
+			at.LoadBalancingWeight.Value += e.GetLoadBalancingWeight().GetValue()
+		}
 	}
 	slices.SortFunc(order, func(a, b [3]string) int { return slices.Compare(a[:], b[:]) })
 	for _, place := range order {
+		// gRPC divides calls among places by what is healthy there, and takes 0 for
+		// a place that is not there.
+		byPlace[place].LoadBalancingWeight.Value = max(1, byPlace[place].LoadBalancingWeight.Value)
 		list = append(list, byPlace[place])
 	}
 	return list, omitted

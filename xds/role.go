@@ -54,6 +54,13 @@ func NewRoles(m *mesh.Mesh) ([]Role, error) {
 		}
 		out = append(out, r)
 	}
+	g, err := grpcClients(m)
+	if err != nil {
+		return nil, fmt.Errorf("make resources of gRPC clients: %w", err)
+	}
+	if len(g.Targets) > 0 {
+		out = append(out, g)
+	}
 	slices.SortFunc(out, func(a, b Role) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }

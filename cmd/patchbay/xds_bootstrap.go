@@ -17,20 +17,24 @@ import (
 // bootstrapFlags are the flags of xds bootstrap.
 type bootstrapFlags struct {
 	service, gateway, node, address, admin string
+	grpc                                   bool
 	out                                    xds.Bootstrap
 }
 
 func (c *cli) xdsBootstrap() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "bootstrap -service NAME | -gateway NAME", DisableFlagsInUseLine: true,
-		Short: "Print what an Envoy is started with: envoy -c FILE",
-		Args:  c.noArguments,
+		Use: "bootstrap -service NAME | -gateway NAME | -grpc", DisableFlagsInUseLine: true,
+		Short: "Print what an Envoy or a gRPC client is started with",
+		Long: "Print what an Envoy is started with: envoy -c FILE\n\n" +
+			"With -grpc print what a program is started with that asks gRPC for\nxds:///SERVICE: GRPC_XDS_BOOTSTRAP=FILE",
+		Args: c.noArguments,
 	}
 	var b bootstrapFlags
 	f := cmd.Flags()
 	f.StringVar(&b.service, "service", "", "service whose sidecar the Envoy is")
 	f.StringVar(&b.gateway, "gateway", "", "gateway that the Envoy is")
-	f.StringVar(&b.node, "node", "", "name of this Envoy among all, service or gateway and host name by default")
+	f.BoolVar(&b.grpc, "grpc", false, "for a program whose gRPC library routes by itself")
+	f.StringVar(&b.node, "node", "", "name of this client among all, service or gateway and host name by default")
 	f.StringVar(&b.address, "address", "127.0.0.1:8559", "host:port of the xds block")
 	f.StringVar(&b.admin, "admin", "127.0.0.1:19000", "host:port of Envoy's own pages; port 0 chooses one")
 	f.StringVar(&b.out.CAFile, "ca-file", "", "file of the CA that signed the server's certificate; turns TLS on")
@@ -41,7 +45,7 @@ func (c *cli) xdsBootstrap() *cobra.Command {
 		if err := b.complete(); err != nil {
 			return c.flagError(cmd, err)
 		}
-		text, err := b.out.JSON()
+		text, err := b.text()
 		if err != nil {
 			return fail("unable to make the bootstrap", err)
 		}
@@ -53,11 +57,21 @@ func (c *cli) xdsBootstrap() *cobra.Command {
 	return cmd
 }
 
+func (b *bootstrapFlags) text() ([]byte, error) {
+	if b.grpc {
+		return xds.GRPCBootstrap{Node: b.out.Node, Server: net.JoinHostPort(b.out.Address, strconv.Itoa(b.out.Port)),
+			CAFile: b.out.CAFile, CertFile: b.out.CertFile, KeyFile: b.out.KeyFile}.JSON()
+	}
+	return b.out.JSON()
+}
+
 // complete reads the flags together.
 func (b *bootstrapFlags) complete() (err error) {
 	switch {
-	case (b.service == "") == (b.gateway == ""):
-		return errors.New("give either -service or -gateway")
+	case b.grpc && b.service+b.gateway != "", !b.grpc && (b.service == "") == (b.gateway == ""):
+		return errors.New("give either -service, -gateway or -grpc")
+	case b.grpc && b.out.ServerName != "":
+		return errors.New("gRPC takes no -server-name: its certificate must have the host of -address")
 	case (b.out.CertFile == "") != (b.out.KeyFile == ""):
 		return errors.New("-cert-file and -key-file go together")
 	case b.out.CertFile != "" && b.out.CAFile == "":
@@ -66,6 +80,9 @@ func (b *bootstrapFlags) complete() (err error) {
 	b.out.Cluster, b.out.Role = b.service, xds.SidecarRole(b.service)
 	if b.gateway != "" {
 		b.out.Cluster, b.out.Role = b.gateway, xds.GatewayRole(b.gateway)
+	}
+	if b.grpc {
+		b.out.Cluster, b.out.Role = xds.GRPCRole, xds.GRPCRole
 	}
 	if b.node == "" {
 		host, err := os.Hostname()

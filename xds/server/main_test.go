@@ -1,9 +1,15 @@
 package server
 
 import (
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if service := os.Getenv(clientEnv); service != "" {
+		os.Exit(clientMain(service))
+	}
+	goleak.VerifyTestMain(m)
+}

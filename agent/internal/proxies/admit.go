@@ -35,7 +35,7 @@ func (f *Feed) Admit(ctx context.Context, node *core.Node) (server.Peer, error) 
 	}
 	id, role := node.GetId(), node.GetMetadata().GetFields()[xds.RoleKey].GetStringValue()
 	if role == "" {
-		role = xds.SidecarRole(node.GetCluster())
+		role = defaultRole(node)
 	}
 	if id == "" || len(id) > maxNode || len(role) > maxNode {
 		return server.Peer{}, status.Errorf(codes.InvalidArgument, "the node's id and role must be 1 to %d bytes", maxNode)
@@ -49,6 +49,14 @@ func (f *Feed) Admit(ctx context.Context, node *core.Node) (server.Peer, error) 
 		return server.Peer{}, status.Errorf(codes.Unavailable, "consul has not answered for every service of %s yet", role)
 	}
 	return server.Peer{Node: id, Role: role, Agent: agentOf(node), Address: p.Addr.String()}, nil
+}
+
+// defaultRole is the role of a client that names none.
+func defaultRole(node *core.Node) string {
+	if strings.HasPrefix(strings.ToLower(node.GetUserAgentName()), "grpc") { // "gRPC Go", "grpc-java", "grpc-c++"
+		return xds.GRPCRole
+	}
+	return xds.SidecarRole(node.GetCluster())
 }
 
 func agentOf(node *core.Node) string {
