@@ -3,7 +3,6 @@ package mesh
 import (
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -107,9 +106,10 @@ func (r *review) observe(o Observe) {
 	r.when(o.AccessLog != "" && o.AccessLog[0] != '/', "access_log", "it is no absolute path", "write a path such as /dev/stdout")
 	r.when(why != "", "access_log", "it is no path: "+why, "write a path such as /dev/stdout")
 	if o.Tracing != "" {
-		at, port, err := net.SplitHostPort(o.Tracing)
-		n, bad := strconv.ParseUint(port, 10, 16)
-		r.when(err != nil || bad != nil || n == 0 || !isHost(at) && !isIP(at), "tracing.address", fmt.Sprintf("%q is no address of a collector", short(o.Tracing)),
+		colon := strings.LastIndexByte(o.Tracing, ':')
+		at := strings.TrimSuffix(strings.TrimPrefix(o.Tracing[:max(colon, 0)], "["), "]")
+		n, bad := strconv.ParseUint(o.Tracing[colon+1:], 10, 16)
+		r.when(colon < 1 || bad != nil || n == 0 || !isHost(at) && !isIP(at), "tracing.address", fmt.Sprintf("%q is no address of a collector", short(o.Tracing)),
 			"write host:port, such as 127.0.0.1:4317")
 	}
 	r.when(o.Sample > Whole, "tracing.sample_percent", "it is more than all", "write 0 to 100")
