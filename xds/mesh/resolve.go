@@ -20,6 +20,10 @@ func (m *Mesh) Service(t Target) Service {
 	if n := find(""); n >= 0 {
 		s := m.Services[n]
 		s.Datacenter, s.Routes, s.Default, s.Failover, s.Sticky = t.Datacenter, nil, nil, nil, nil
+		s.Subsets = slices.Clone(s.Subsets)
+		for n := range s.Subsets {
+			s.Subsets[n].Failover = nil
+		}
 		return s
 	}
 	return Service{Name: t.Service, Datacenter: t.Datacenter, Namespace: t.Namespace, Protocol: TCP}
@@ -49,8 +53,15 @@ func (m *Mesh) Targets(t Target) []Target {
 // Behind lists whose instances serve a target: its own, then those that it fails
 // over to.
 func (m *Mesh) Behind(t Target) []Target {
-	spare := func(s Target) bool { return s == t } // a subset that is the spare of the others
-	return append([]Target{t}, slices.DeleteFunc(slices.Clone(m.Service(t).Failover), spare)...)
+	s := m.Service(t)
+	spares := s.Failover
+	for _, x := range s.Subsets {
+		if x.Name == t.Subset && x.Failover != nil {
+			spares = x.Failover
+		}
+	}
+	own := func(s Target) bool { return s == t } // a subset that is the spare of the others
+	return append([]Target{t}, slices.DeleteFunc(slices.Clone(spares), own)...)
 }
 
 // Legs are the targets of a service's requests that no route matches. A subset that
@@ -66,7 +77,7 @@ func (m *Mesh) Resolve(legs []Leg) []Leg { return m.resolve(legs, nil) }
 // resolve knows the services by whose splits it came, so it ends.
 func (m *Mesh) resolve(legs []Leg, by []Target) (out []Leg) {
 	for _, leg := range legs {
-		if leg.Target.Subset != "" {
+		if leg.Exact || leg.Target.Subset != "" {
 			out = join(out, leg)
 			continue
 		}

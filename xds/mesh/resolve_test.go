@@ -36,6 +36,10 @@ func TestASplitIsMultipliedOut(t *testing.T) {
 				{Name: "a", Default: []Leg{{Target: Target{Service: "a", Subset: "v1"}, Weight: 4000, Request: added}, own("a", "v1", 6000)}}},
 			[]Leg{{Target: Target{Service: "a", Subset: "v1"}, Weight: 4000, Request: Headers{Set: added.Set, Remove: []string{"x-out"}}},
 				{Target: Target{Service: "a", Subset: "v1"}, Weight: 6000, Request: Headers{Remove: []string{"x-out"}}}}},
+		"an exact share is not split again": {
+			[]Service{{Name: "web", Default: []Leg{{Target: Target{Service: "web"}, Exact: true, Weight: 9000}, {Target: Target{Service: "next"}, Exact: true, Weight: 1000}}},
+				{Name: "next", DefaultSubset: "a", Default: []Leg{own("next", "b", Whole)}}},
+			[]Leg{own("web", "", 9000), own("next", "", 1000)}},
 		"a circle ends where it began": {
 			[]Service{{Name: "web", Default: []Leg{own("a", "", Whole)}}, {Name: "a", Default: []Leg{own("web", "", Whole)}}},
 			[]Leg{own("web", "", Whole)}},
@@ -83,6 +87,22 @@ func TestADeclarationHoldsInOtherDatacenters(t *testing.T) {
 	}
 	if got := m.Service(Target{Service: "web", Namespace: "other"}).Protocol; got != TCP {
 		t.Errorf("another namespace speaks %s", got)
+	}
+}
+
+func TestASubsetHasSparesOfItsOwn(t *testing.T) {
+	dc2, spare := Target{Service: "web", Datacenter: "dc2"}, Target{Service: "spare"}
+	m := &Mesh{Services: []Service{{Name: "web", Failover: []Target{dc2}, Subsets: []Subset{
+		{Name: "v1", Failover: []Target{spare}}, {Name: "v2", Failover: []Target{}}, {Name: "v3"}}}}}
+	for subset, want := range map[string][]Target{"": {dc2}, "v1": {spare}, "v2": nil, "v3": {dc2}} {
+		own := Target{Service: "web", Subset: subset}
+		if d := cmp.Diff(append([]Target{own}, want...), m.Behind(own)); d != "" {
+			t.Errorf("subset %q: want (-), got (+):\n%s", subset, d)
+		}
+	}
+	far := Target{Service: "web", Subset: "v1", Datacenter: "dc3"}
+	if d := cmp.Diff([]Target{far}, m.Behind(far)); d != "" {
+		t.Errorf("in another datacenter: want (-), got (+):\n%s", d)
 	}
 }
 

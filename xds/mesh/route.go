@@ -54,6 +54,9 @@ type Field struct {
 // Leg is a share of a split.
 type Leg struct {
 	Target Target
+	// Exact takes the target as it is: the split of its service is not multiplied out.
+	// Consul's chains come multiplied out already.
+	Exact bool
 	// Weight is in hundredths of a percent.
 	Weight uint32
 	// Request and Response change headers of this share alone.

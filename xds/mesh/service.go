@@ -97,6 +97,8 @@ type Subset struct {
 	Filter string
 	// OnlyPassing leaves out instances with a warning.
 	OnlyPassing bool
+	// Failover, when it is not nil, takes the place of the service's own.
+	Failover []Target
 }
 
 // Cookie keeps a caller where it was.

@@ -138,12 +138,20 @@ func (r *review) breaker(b *Breaker) {
 }
 
 func (r *review) failover(s Service) {
-	seen := map[Target]bool{s.Own(""): true}
-	for n, t := range s.Failover {
+	r.spares(s.Own(""), s.Failover)
+	for n, x := range s.Subsets {
+		r.within(fmt.Sprintf("subset[%d]", n), func() { r.spares(s.Own(x.Name), x.Failover) })
+	}
+}
+
+// spares looks at who stands in for a target.
+func (r *review) spares(own Target, list []Target) {
+	seen := map[Target]bool{own: true}
+	for n, t := range list {
 		field := fmt.Sprintf("failover[%d]", n)
 		r.within(field, func() { r.target(t) })
-		r.when(t == s.Own(""), field, "a service that has failed cannot stand in for itself", "name another service, subset or datacenter")
-		r.when(t != s.Own("") && seen[t], field, "it is there twice", "keep the first")
+		r.when(t == own, field, "a service that has failed cannot stand in for itself", "name another service, subset or datacenter")
+		r.when(t != own && seen[t], field, "it is there twice", "keep the first")
 		seen[t] = true
 	}
 }
@@ -179,7 +187,7 @@ func (r *review) shares(legs []Leg, known map[Target]int) (n int) {
 		own := s.Own("")
 		count, done := known[own]
 		switch {
-		case leg.Target.Subset != "" || len(s.Default) == 0:
+		case leg.Exact || leg.Target.Subset != "" || len(s.Default) == 0:
 			count = 1
 		case !done:
 			known[own] = 1 // what comes back here is a share of its own
@@ -198,7 +206,7 @@ func (r *review) circle(s Service) {
 		for n, leg := range at.Default {
 			next := r.mesh.Service(leg.Target)
 			switch {
-			case leg.Target.Subset != "" || next.Own("") == at.Own(""):
+			case leg.Exact || leg.Target.Subset != "" || next.Own("") == at.Own(""):
 			case next.Own("") == s.Own(""):
 				field := "to"
 				if len(path) == 1 {
