@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"patchbay/agent/config"
+	"patchbay/agent/internal/canaries"
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 
@@ -78,15 +79,19 @@ func Run(ctx context.Context, opts Options) error {
 		listener = tls.NewListener(listener, secure)
 	}
 	opts.Log.Info("api listened", "address", listener.Addr().String())
-	proxies, err := p.newEnvoys(opts.Config)
+	board, moved, err := p.newCanaries(opts.Config, e)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	return serve(ctx, opts, p, e, proxies, listener)
+	proxies, err := p.newEnvoys(opts.Config, board, moved)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	return serve(ctx, opts, p, e, board, proxies, listener)
 }
 
 // serve runs tasks, API and Consul until the stop ladder has been climbed.
-func serve(ctx context.Context, opts Options, p *parts, e *engine, proxies *envoys, listener net.Listener) error {
+func serve(ctx context.Context, opts Options, p *parts, e *engine, board *canaries.Board, proxies *envoys, listener net.Listener) error {
 	hard, interrupt := context.WithCancel(ctx)
 	defer interrupt()
 	soft, drain := context.WithCancel(hard)
@@ -98,6 +103,7 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, proxies *envo
 	var outer errgroup.Group
 	outer.Go(func() error { return p.consul.Run(around) })
 	outer.Go(func() error { return p.resolver.Run(around) })
+	outer.Go(func() error { return board.Run(around) })
 	outer.Go(func() error { return proxies.run(around) })
 	outer.Go(func() error {
 		r := p.registration(opts.Config, listener)
@@ -106,7 +112,7 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, proxies *envo
 		p.consul.RegisterLoop(around, r)
 		return nil
 	})
-	reloads := newReloader(opts, p, e, proxies)
+	reloads := newReloader(opts, p, e, board, proxies)
 	outer.Go(func() error { return httpapi.Serve(around, listener, handler(opts, p, e, proxies, reloads)) })
 
 	ended, killed := make(chan struct{}), make(chan error, 1)

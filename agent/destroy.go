@@ -18,7 +18,7 @@ func (a *attempt) render(ctx context.Context) (tasks.Files, error) {
 	if err != nil {
 		return tasks.Files{}, err
 	}
-	a.providers = in.Providers
+	a.providers, in.CanaryWeights = in.Providers, a.weights
 	files, err := templates.Render(a.task, in)
 	if err != nil || !a.destroy {
 		return files, err

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"patchbay/agent/config"
+	"patchbay/agent/internal/canaries"
 	"patchbay/agent/internal/filter"
 	"patchbay/agent/internal/httpapi"
 	"patchbay/agent/internal/proxies"
@@ -27,13 +29,19 @@ type envoys struct {
 	feed     *proxies.Feed
 	server   *server.Server
 	listener net.Listener
-	declared mesh.Mesh // at the start
 	log      hclog.Logger
 	close    func()
+	// weigh lays the weights of canaries over a mesh; moved gets a value when they
+	// are others.
+	weigh func(mesh.Mesh) mesh.Mesh
+	moved <-chan struct{}
+
+	mu       sync.Mutex // is held while a mesh is taken over, and guards
+	declared mesh.Mesh
 }
 
 // newEnvoys listens for Envoys; nil when they are not served.
-func (p *parts) newEnvoys(cfg config.Config) (*envoys, error) {
+func (p *parts) newEnvoys(cfg config.Config, board *canaries.Board, moved <-chan struct{}) (*envoys, error) {
 	if !cfg.XDS.Enabled() {
 		return nil, nil
 	}
@@ -48,8 +56,9 @@ func (p *parts) newEnvoys(cfg config.Config) (*envoys, error) {
 	}
 	views := p.consul.Follow()
 	store := server.NewStore()
-	e := &envoys{declared: cfg.Mesh, log: log, close: views.Close,
-		feed: proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Known: known, Keep: p.store.SaveViews, Log: log})}
+	e := &envoys{declared: cfg.Mesh, log: log, close: views.Close, moved: moved,
+		weigh: func(m mesh.Mesh) mesh.Mesh { return canaries.Weigh(m, board.Records()) },
+		feed:  proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Known: known, Keep: p.store.SaveViews, Log: log})}
 	options := server.Options{Store: store, Admit: e.feed.Admit, Meter: p.metrics.pushes(), Spread: spread}
 	if secure != nil {
 		options.TLS = credentials.NewTLS(secure)
@@ -71,14 +80,42 @@ func (e *envoys) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return e.feed.Run(ctx) })
 	group.Go(func() error { return e.server.Serve(ctx, e.listener) })
-	group.Go(func() error {
-		err := e.feed.Declare(ctx, &e.declared)
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	})
+	group.Go(func() error { return e.shift(ctx) })
 	return group.Wait()
+}
+
+// shift declares the mesh anew each time that the weights of a canary changed.
+func (e *envoys) shift(ctx context.Context) error {
+	err := e.take(ctx, nil)
+	for ctx.Err() == nil && err == nil {
+		select {
+		case <-e.moved:
+			if err := e.take(ctx, nil); err != nil && ctx.Err() == nil {
+				e.log.Error("weights were not taken over", "err", err)
+			}
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// take makes Envoys have a mesh, the present one when m is nil, with the weights that
+// count now.
+func (e *envoys) take(ctx context.Context, m *mesh.Mesh) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if m == nil {
+		m = &e.declared
+	}
+	weighed := e.weigh(*m)
+	if err := e.feed.Declare(ctx, &weighed); err != nil {
+		return err
+	}
+	e.declared = *m
+	return nil
 }
 
 // declare takes a changed mesh over; it gives [tasks.ErrStopping] when nothing is
@@ -87,7 +124,7 @@ func (e *envoys) declare(m mesh.Mesh) error {
 	if e == nil {
 		return nil
 	}
-	if err := e.feed.Declare(context.Background(), &m); err != nil {
+	if err := e.take(context.Background(), &m); err != nil {
 		return fmt.Errorf("take over the mesh: %w", err)
 	}
 	return nil

@@ -135,6 +135,9 @@ func oneShot(ctx context.Context, opts Options, trigger tasks.Trigger, chosen []
 	if err := awaitLeader(ctx, opts.Stop, p.consul.WaitLeader); err != nil {
 		return err
 	}
+	if err := p.lookAtCanaries(opts.Config); err != nil {
+		return err
+	}
 	opts.Config.Tasks = chosen
 	e, err := p.engine(opts)
 	if err != nil {

@@ -190,7 +190,7 @@ func (r *runner) adopt(soft context.Context, res result) {
 		r.record = res.record
 	}
 	if op.work.task.Enabled {
-		r.ran = ran{snapshot: op.snapshot, input: op.input, condition: op.input.Condition, once: true}
+		r.ran = ran{snapshot: op.snapshot, input: op.input, condition: op.input.Condition, weights: op.work.weights(), once: true}
 	}
 	if op.mode == tasks.RunNow && res.run.ID != "" {
 		r.took(res)

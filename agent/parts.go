@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"patchbay/agent/config"
+	"patchbay/agent/internal/canaries"
 	"patchbay/agent/internal/consul"
 	"patchbay/agent/internal/dynamic"
 	"patchbay/agent/internal/store"
@@ -38,6 +39,10 @@ type parts struct {
 	store     *store.Store
 	legacy    *legacyLog
 	log       hclog.Logger
+	// records are the canaries as they stand, applied tells them that a task has
+	// applied something; nil until there are any.
+	records func() []canaries.Record
+	applied func()
 }
 
 // withoutTerraform is the key of [WithoutTerraform].
@@ -184,8 +189,19 @@ func (p *parts) hirer(cfg config.Config) func(tasks.Task) (*worker, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &worker{task: t, inputs: all, filters: filters, schedule: schedule, workspace: p.workspace, inspector: p.inspector,
-			store: p.store, metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: p.log, legacy: p.legacy, missing: p.failing}, nil
+		return &worker{task: t, takes: takesWeights(t), inputs: all, filters: filters, schedule: schedule, workspace: p.workspace, inspector: p.inspector,
+			store: p.store, metrics: p.metrics, newID: store.NewRunID, now: time.Now, log: p.log, legacy: p.legacy, missing: p.failing,
+			records: func() []canaries.Record {
+				if p.records == nil {
+					return nil
+				}
+				return p.records()
+			},
+			applied: func() {
+				if p.applied != nil {
+					p.applied()
+				}
+			}}, nil
 	}
 }
 

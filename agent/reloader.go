@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"patchbay/agent/config"
+	"patchbay/agent/internal/canaries"
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 
@@ -39,7 +40,7 @@ type reloaded struct {
 	err error
 }
 
-func newReloader(opts Options, p *parts, e *engine, proxies *envoys) *reloader {
+func newReloader(opts Options, p *parts, e *engine, board *canaries.Board, proxies *envoys) *reloader {
 	r := &reloader{load: opts.Load, log: opts.Log, requests: make(chan chan<- reloaded), ended: make(chan struct{}),
 		started: opts.Config, newest: opts.Config}
 	r.inForce.Store(&opts.Config)
@@ -47,7 +48,7 @@ func newReloader(opts Options, p *parts, e *engine, proxies *envoys) *reloader {
 		p.consul.UseToken(cfg.Consul)
 		p.resolver.UseVault(cfg.Vault)
 		opts.Config = cfg
-		return errors.Join(proxies.declare(cfg.Mesh), e.take(opts))
+		return errors.Join(takeTraffic(board, proxies, cfg), e.take(opts))
 	}
 	return r
 }

@@ -33,6 +33,8 @@ type runner struct {
 	state    atomic.Pointer[tasks.State]
 	tried    atomic.Bool // an attempt has ended in this process
 	answered atomic.Bool // Consul has answered all queries of the task
+	nudges   chan struct{}
+	weighing atomic.Pointer[weighing]
 
 	// ---
 	work      *worker
@@ -41,6 +43,7 @@ type runner struct {
 	snapshot  *catalog.Snapshot  // newest; nil before the first
 	input     tasks.Input        // projection of snapshot
 	ran       ran                // what the newest run was started with
+	applied   weights            // of the newest run that succeeded
 	record    tasks.Record
 	run       *tasks.Run  // newest run; nil before the first
 	recent    []tasks.Run // the newest runs that count for the status, newest first
@@ -58,6 +61,7 @@ type ran struct {
 	snapshot  catalog.Snapshot
 	input     tasks.Input
 	condition catalog.Digest
+	weights   weights
 	once      bool
 }
 
@@ -70,7 +74,7 @@ type pending struct {
 
 func newRunner(w *worker, source catalog.Source, record tasks.Record, recent []tasks.Run) *runner {
 	r := &runner{name: w.task.Name, work: w, source: source, now: w.now, log: w.log, commands: make(chan command),
-		reports: make(chan tasks.Run), done: make(chan struct{}), record: record, recent: recent, leave: func() {}}
+		nudges: make(chan struct{}, 1), reports: make(chan tasks.Run), done: make(chan struct{}), record: record, recent: recent, leave: func() {}}
 	if len(recent) > 0 {
 		newest := recent[0]
 		r.run = &newest
@@ -113,6 +117,8 @@ func (r *runner) loop(soft, hard context.Context) error {
 			if err == nil {
 				r.start(soft, hard)
 			}
+		case <-r.nudges:
+			r.reweigh()
 		case run := <-r.reports:
 			r.run = &run
 		case res := <-r.busy:
@@ -272,7 +278,7 @@ func (r *runner) start(soft, hard context.Context) {
 		r.run = r.work.newRun(p.trigger, r.causes(snapshot))
 		r.pending, r.retry = nil, nil
 	}
-	r.ran = ran{snapshot: snapshot, input: r.input, condition: r.input.Condition, once: true}
+	r.ran = ran{snapshot: snapshot, input: r.input, condition: r.input.Condition, weights: r.work.weights(), once: true}
 	r.run.Input = r.input.Digest
 	busy := make(chan result, 1)
 	r.busy = busy
@@ -314,11 +320,16 @@ func (r *runner) finish(soft context.Context, res result, stopping bool) {
 	r.remember(*r.run)
 	r.work.metrics.ended(*r.run)
 	r.overtaken()
+	r.work.takes = res.takes
+	r.reweigh()
 }
 
 // took keeps what an attempt made of the run and the record.
 func (r *runner) took(res result) {
 	r.run = &res.run
+	if res.err == nil && res.run.Phase.Success() {
+		r.applied = res.weights
+	}
 	if res.saved {
 		r.record = res.record
 	}
@@ -391,4 +402,5 @@ func (r *runner) publish() {
 	}
 	r.state.Store(&s)
 	r.feed.publish(s)
+	r.showWeighing()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"patchbay/agent/internal/afterapply"
+	"patchbay/agent/internal/canaries"
 	"patchbay/agent/internal/filter"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
@@ -43,6 +44,11 @@ type worker struct {
 	// missing tells what Consul said of answers that are missing; nil knows nothing.
 	missing func() error
 	steps   afterapply.Steps // what the task's providers need after an apply
+	// takes tells whether the module takes the weights of canaries, which records
+	// gives; applied tells them when those of the task changed. Both may be nil.
+	takes   bool
+	records func() []canaries.Record
+	applied func()
 }
 
 // job is what an attempt is given; it shares nothing that anybody changes.
@@ -68,7 +74,11 @@ type result struct {
 	saved  bool
 	// text is Terraform's own of the plan, when it was asked for.
 	text string
-	err  error
+	// weights are those that the module was given; takes tells whether it takes any,
+	// which of a downloaded one is known after its init.
+	weights weights
+	takes   bool
+	err     error
 	// operation is the change that this was part of; nil for the task's own runs.
 	operation *operation
 	// unslotted: it ended before it had a slot.
@@ -112,6 +122,7 @@ func (w *worker) attempt(soft, hard context.Context, j job) result {
 	if err := a.baseline(); err != nil {
 		return a.failed(err)
 	}
+	a.weights = w.given(takesWeights(w.task))
 	files, err := a.render(hard)
 	if err != nil {
 		return a.failed(fmt.Errorf("render task: %w", err))
@@ -166,6 +177,7 @@ type attempt struct {
 	providers []tasks.Provider
 	// recorded is true when record was saved during the attempt.
 	recorded bool
+	weights  weights
 }
 
 // baseline makes what an earlier tool left in the task's directory the guard's
@@ -266,7 +278,7 @@ func (a *attempt) ended(outcome tasks.Outcome) result {
 	if err := errors.Join(a.store.SaveRecord(a.task.Name, a.record), a.save(a.run)); err != nil {
 		return a.failed(fmt.Errorf("record run: %w", err))
 	}
-	return result{run: a.run, record: a.record, saved: true, text: outcome.Text}
+	return result{run: a.run, record: a.record, saved: true, text: outcome.Text, weights: a.weights, takes: takesWeights(a.task)}
 }
 
 func (a *attempt) heldSince() time.Time {
@@ -285,7 +297,7 @@ func (a *attempt) failed(err error) result {
 	if serr := a.save(a.run); serr != nil {
 		err = errors.Join(err, serr)
 	}
-	return result{run: a.run, record: a.record, saved: a.recorded, err: err}
+	return result{run: a.run, record: a.record, saved: a.recorded, takes: takesWeights(a.task), err: err}
 }
 
 // enter moves the run to a phase: one line in the log, one report.

@@ -136,6 +136,11 @@ func examples() map[string]example {
 	t.Module = "builtin/plain"
 	all["a shipped module that asks for no weights gets none"] = example{t, Inputs{Input: input(web("1", "n1")), Backend: local()}}
 
+	t = task("canary")
+	all["a module that takes canary weights gets them beside services"] = example{t, Inputs{Input: input(web("1", "n1")), Backend: local(),
+		CanaryWeights: map[string]map[string]float64{"web": {"v1": 87.5, "v2": 12.5}, "shop \"${x}\"": {"old": 100, "a-longer-name": 0}}}}
+	all["a module that takes canary weights gets an empty map without canaries"] = example{t, Inputs{Backend: local(), CanaryWeights: map[string]map[string]float64{}}}
+
 	t = task("path")
 	t.Module = "/srv/my \"modules\"/${web}"
 	all["a local path is written as it is"] = example{t, Inputs{Input: input(web("1", "n1")), Backend: local()}}

@@ -10,6 +10,9 @@ import (
 type Inputs struct {
 	// Input is what the module gets from Consul.
 	Input tasks.Input
+	// CanaryWeights are service, subset and percent, see [CanaryVariable]; nil for a
+	// module that does not declare the variable.
+	CanaryWeights map[string]map[string]float64
 	// Providers are the terraform_provider blocks that the task lists, in its
 	// order; a listed name without block has empty arguments.
 	Providers []tasks.Provider

@@ -107,6 +107,9 @@ func newRoot(t tasks.Task, in Inputs, shipped builtins) (*root, error) {
 	if r.consul, err = newConsulVariables(t, in.Input, r.module); err != nil {
 		return nil, err
 	}
+	if in.CanaryWeights != nil {
+		r.consul = append(r.consul, canaryVariable(in.CanaryWeights))
+	}
 	if err := r.checkNames(); err != nil {
 		return nil, err
 	}

@@ -49,4 +49,3 @@ func (s selection) count(v *catalog.View) (out rollout.Instances) {
 	}
 	return out
 }
-
