@@ -59,13 +59,17 @@ func (p place) breakerFields(s *mesh.Service) map[string]setter {
 }
 
 // failover decodes blocks, or a list of service/subset@datacenter+namespace, in order.
-func (p place) failover(s *mesh.Service) setter {
+// An empty list is not nil.
+func (p place) failover(dst *[]mesh.Target) setter {
 	return func(f field) {
-		if _, blocks := f.value.objects(); !blocks || f.value.kind == kindList && len(f.value.list) == 0 {
+		if *dst == nil {
+			*dst = []mesh.Target{}
+		}
+		if f.value.kind != kindObject && !holdsBlocks(f.value) {
 			for _, e := range elements(f) {
 				if text, ok := p.text(e); ok {
-					p.mark(fmt.Sprintf("failover[%d]", len(s.Failover)), e.pos)
-					s.Failover = append(s.Failover, target(text))
+					p.mark(fmt.Sprintf("failover[%d]", len(*dst)), e.pos)
+					*dst = append(*dst, target(text))
 				}
 			}
 			return
@@ -73,9 +77,15 @@ func (p place) failover(s *mesh.Service) setter {
 		list, _ := f.value.objects()
 		for _, n := range list {
 			var t mesh.Target
-			inner := p.nth("failover", len(s.Failover), n.pos)
+			inner := p.nth("failover", len(*dst), n.pos)
 			inner.fields(n, inner.targetFields(&t))
-			s.Failover = append(s.Failover, t)
+			*dst = append(*dst, t)
 		}
 	}
+}
+
+// holdsBlocks tells whether a list has objects and nothing else.
+func holdsBlocks(n node) bool {
+	list, ok := n.objects()
+	return ok && len(list) > 0
 }

@@ -31,6 +31,11 @@ func (d *decoder) routes(b labelled) mesh.Service {
 	for i := range s.Failover {
 		complete(&s.Failover[i], s)
 	}
+	for n := range s.Subsets {
+		for i := range s.Subsets[n].Failover {
+			complete(&s.Subsets[n].Failover[i], s)
+		}
+	}
 	return s
 }
 
@@ -51,7 +56,7 @@ func (p place) serviceFields(s *mesh.Service) map[string]setter {
 		"load_balancer":     p.sub("load_balancer", func(p place) map[string]setter { return p.balanceFields(&s.Balance) }),
 		"outlier_detection": p.sub("outlier_detection", func(p place) map[string]setter { return p.outlierFields(s) }),
 		"circuit_breaker":   p.sub("circuit_breaker", func(p place) map[string]setter { return p.breakerFields(s) }),
-		"failover":          p.failover(s),
+		"failover":          p.failover(&s.Failover),
 		"sticky":            p.sub("sticky", func(p place) map[string]setter { return p.cookieFields("cookie", made(&s.Sticky)) }),
 	}
 }
@@ -61,7 +66,8 @@ func (p place) subsets(s *mesh.Service) setter {
 		for _, b := range p.labels(f, `subset "<name>" { … }`) {
 			x := mesh.Subset{Name: b.label}
 			inner := p.nth("subset", len(s.Subsets), b.pos)
-			inner.fields(b.body, map[string]setter{"filter": inner.filter(&x.Filter), "only_passing": p.boolean(&x.OnlyPassing)})
+			inner.fields(b.body, map[string]setter{"filter": inner.filter(&x.Filter), "only_passing": p.boolean(&x.OnlyPassing),
+				"failover": inner.failover(&x.Failover)})
 			s.Subsets = append(s.Subsets, x)
 		}
 	}
