@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -202,13 +203,44 @@ func (p place) checkCanary(c *Canary) {
 			p.wrong(x.field, fmt.Sprintf("write subset %q { … } in routes %q", x.subset.Name, c.Service), "service %q has no subset %q", c.Service, x.subset.Name)
 		}
 	}
+	told := map[string]bool{}
 	for _, m := range c.Validate() {
 		field := canaryNames.Replace(m.Field)
+		told[field[:strings.IndexByte(field, ']')+1]] = true
 		if !p.unread(mesh.Mistake{Position: p.declared, Field: field}) {
 			p.wrong(field, m.Do, "%s: %s", field, m.What)
 		}
 	}
+	for n, m := range c.Cohort {
+		if name := fmt.Sprintf("match[%d]", n); !told[name] {
+			p.checkMatch(name, m)
+		}
+	}
 	p.checkTraffic(*c, s)
+}
+
+// checkMatch looks whether Envoy takes the condition of a cohort, as it would that of
+// a route.
+func (p place) checkMatch(name string, m rollout.Match) {
+	f := mesh.Field{Name: m.Name, Exact: m.Value}
+	if m.Regexp {
+		f.Exact, f.Regex = "", m.Value
+	}
+	match := mesh.Match{}
+	switch m.In {
+	case rollout.Header:
+		match.Headers = []mesh.Field{f}
+	case rollout.Query:
+		match.Queries = []mesh.Field{f}
+	case rollout.Cookie:
+		match.Cookies = []mesh.Field{f}
+	}
+	probe := mesh.Mesh{Services: []mesh.Service{{Name: "probe", Protocol: mesh.HTTP,
+		Routes: []mesh.Route{{Match: match, Respond: &mesh.Respond{Status: http.StatusOK}}}}}}
+	for _, wrong := range probe.Validate() {
+		field := name + strings.TrimPrefix(wrong.Field, "match")
+		p.wrong(field, wrong.Do, "%s: %s", field, wrong.What)
+	}
 }
 
 func (p place) checkTraffic(c Canary, s mesh.Service) {

@@ -24,6 +24,9 @@ func (d *decoder) xds(f field) {
 	x.Address, x.Port = defaultAddress, defaultXDSPort
 	d.nested("", map[string]setter{
 		"address": d.hostAddress(&x.Address), "port": d.integer(&x.Port, 0, maxPort), "tls": d.serverTLS("xds", "the xDS server", &x.TLS)})(f)
+	if x.Enabled() && !isLoopback(x.Address) && !x.TLS.VerifyIncoming {
+		d.warn(f.pos, "no Envoy of another host is let in; add tls with verify_incoming to xds")
+	}
 }
 
 // observe decodes what tells of requests, for all sidecars and gateways.

@@ -95,11 +95,14 @@ func (d *decoder) checkCAs(block Position, what string, at map[string]Position, 
 // checkAPI looks at the listener and its certificate together.
 func (d *decoder) checkAPI() {
 	a := d.cfg.API
-	ip := net.ParseIP(a.Address)
-	local := a.Address == "localhost" || ip != nil && ip.IsLoopback()
-	if !a.Token.Empty() && !a.TLS.Enabled && !local {
+	if !a.Token.Empty() && !a.TLS.Enabled && !isLoopback(a.Address) {
 		d.warn(d.apiAt, "the API's token is sent in clear text by other hosts; add a tls block")
 	}
+}
+
+func isLoopback(address string) bool {
+	ip := net.ParseIP(address)
+	return address == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // facilities are those of syslog.
