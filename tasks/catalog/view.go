@@ -23,6 +23,10 @@ const (
 	KVPrefix
 	// NodeNames asks for all nodes of a datacenter.
 	NodeNames
+	// DiscoveryChain asks for what Consul compiled of a service's configuration
+	// entries; the one pair is the service's name and the answer, "" when Consul
+	// compiles none.
+	DiscoveryChain
 )
 
 // Query names one thing watched in Consul. It is comparable: tasks that ask the
@@ -41,7 +45,7 @@ type Query struct {
 // String names the query in logs and errors, such as "health of web in dc2".
 func (q Query) String() string {
 	s := map[Kind]string{ServiceHealth: "health of " + q.Name, ServiceNames: "list of services", KVKey: "key " + q.Name,
-		KVPrefix: "keys below " + q.Name, NodeNames: "list of nodes"}[q.Kind]
+		KVPrefix: "keys below " + q.Name, NodeNames: "list of nodes", DiscoveryChain: "discovery chain of " + q.Name}[q.Kind]
 	if q.NodeMeta != "" {
 		s += " on nodes with " + q.NodeMeta
 	}
@@ -138,7 +142,8 @@ type View struct {
 	// Lingering are services that Consul lists no more while their health must
 	// still be read, sorted: they lost their last instance not long ago.
 	Lingering []string
-	// Pairs maps a full key to its value; nil but for KVKey and KVPrefix.
+	// Pairs maps a full key to its value; nil but for KVKey, KVPrefix and
+	// DiscoveryChain.
 	Pairs map[string]string
 	// Nodes are sorted by name; nil but for NodeNames.
 	Nodes []Node
@@ -234,8 +239,8 @@ func (v *View) Linger(names []string) *View {
 	return &out
 }
 
-// NewPairsView makes the trusted view of a KVKey or KVPrefix query and owns pairs
-// from then on.
+// NewPairsView makes the trusted view of a query that has pairs and owns pairs from
+// then on.
 func NewPairsView(q Query, pairs map[string]string) *View {
 	return &View{Query: q, Pairs: pairs, Digest: NewHasher().Map(pairs).Sum(), Verdict: Verdict{Trust: Trusted}}
 }

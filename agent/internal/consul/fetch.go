@@ -41,6 +41,8 @@ func (c *Client) fetch(q catalog.Query, opts *api.QueryOptions) (*catalog.View, 
 		})
 	case catalog.KVKey, catalog.KVPrefix:
 		return c.fetchPairs(q, opts)
+	case catalog.DiscoveryChain:
+		return c.fetchChain(q, opts)
 	}
 	return nil, nil, fmt.Errorf("query kind %d is unknown", q.Kind)
 }
