@@ -35,8 +35,12 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	sender, err := o.authorized(base, transport)
+	if err != nil {
+		return nil, err
+	}
 	noRedirect := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Client{base: base, http: &http.Client{Transport: transport, CheckRedirect: noRedirect}}, nil
+	return &Client{base: base, http: &http.Client{Transport: sender, CheckRedirect: noRedirect}}, nil
 }
 
 // Close frees idle connections.

@@ -6,10 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+
+	"patchbay/tasks"
 )
 
 // DefaultAddress is where an agent listens if nothing else is configured.
@@ -28,12 +32,16 @@ type Options struct {
 	ClientCert, ClientKey string
 	// SkipVerify accepts any server certificate.
 	SkipVerify bool
+	// Token is the agent's (api token in its configuration), by which it knows who may
+	// write from another host; "" sends none. It is sent over https, or to this host.
+	Token tasks.Secret
 }
 
 // Environment fills options from PATCHBAY_ADDRESS, _CACERT, _CAPATH,
 // _CLIENT_CERT, _CLIENT_KEY and _SSL_VERIFY, each also with CTS for PATCHBAY; the
-// former wins, and an empty one counts as unset. It fails on an _SSL_VERIFY that
-// is no boolean.
+// former wins, and an empty one counts as unset. The token is that of PATCHBAY_TOKEN,
+// or what is in the file that PATCHBAY_TOKEN_FILE names. It fails on an _SSL_VERIFY
+// that is no boolean, and on a file that cannot be read.
 func Environment(getenv func(string) string) (Options, error) {
 	env := func(name string) string {
 		if v := getenv("PATCHBAY_" + name); v != "" {
@@ -52,7 +60,49 @@ func Environment(getenv func(string) string) (Options, error) {
 		}
 		o.SkipVerify = !verify
 	}
+	o.Token = tasks.NewSecret(getenv("PATCHBAY_TOKEN"))
+	if file := getenv("PATCHBAY_TOKEN_FILE"); file != "" && o.Token.Empty() {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return Options{}, fmt.Errorf("read token of the agent: %w", err)
+		}
+		o.Token = tasks.NewSecret(strings.TrimSpace(string(text)))
+	}
 	return o, nil
+}
+
+// bearer sends a token with every request.
+type bearer struct {
+	token tasks.Secret
+	next  http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	out := r.Clone(r.Context())
+	out.Header.Set("Authorization", "Bearer "+b.token.Reveal())
+	return b.next.RoundTrip(out)
+}
+
+// CloseIdleConnections frees those of the transport below.
+func (b bearer) CloseIdleConnections() {
+	if c, ok := b.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// authorized adds the token to a transport. It refuses to send it in clear to another
+// host, where anybody on the way reads it.
+func (o Options) authorized(base *url.URL, t http.RoundTripper) (http.RoundTripper, error) {
+	if o.Token.Empty() {
+		return t, nil
+	}
+	ip, err := netip.ParseAddr(base.Hostname())
+	here := base.Hostname() == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	if base.Scheme != "https" && !here {
+		return nil, errors.New("a token is not sent to another host over plain http, where it can be read on the way: use an https address, or unset PATCHBAY_TOKEN")
+	}
+	return bearer{o.Token, t}, nil
 }
 
 // base parses the address.

@@ -59,6 +59,7 @@ func newClient(cfg config.Consul, log hclog.Logger, transport http.RoundTripper)
 func (c *Client) Run(ctx context.Context) error {
 	defer c.conns.CloseIdleConnections()
 	var group errgroup.Group
+	group.Go(func() error { c.beat(ctx); return nil })
 	running := map[*entry]context.CancelFunc{}
 	for ctx.Err() == nil {
 		wanted := c.hub.wanted()

@@ -96,3 +96,20 @@ func TestAFollowerSharesTheViewsOfTasksAndLetsThemGo(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAgentThatWatchesNothingKnowsWhetherConsulIsThere(t *testing.T) {
+	inWorld(t, withToken, func(w *world) {
+		time.Sleep(time.Second)
+		if ok, _, err := w.client.Answering(); !ok {
+			t.Fatalf("Consul is there: %v", err)
+		}
+		w.tell(func(rw http.ResponseWriter, c call) bool {
+			status(500, "no leader")(rw)
+			return true
+		})
+		time.Sleep(2 * beatEvery)
+		if ok, _, _ := w.client.Answering(); ok {
+			t.Error("Consul is away and nobody noticed")
+		}
+	})
+}

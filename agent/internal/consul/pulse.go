@@ -42,7 +42,10 @@ func (p *pulse) forget(ch chan struct{}) {
 
 // heard takes the outcome of a request. A refusal is an answer too; a request
 // that the caller gave up tells nothing.
-func (p *pulse) heard(ctx context.Context, err error) {
+func (p *pulse) heard(ctx context.Context, err error) { p.take(ctx, err, true) }
+
+// take is heard; tell says whether listeners are told of an answer after a failure.
+func (p *pulse) take(ctx context.Context, err error, tell bool) {
 	if errors.Is(context.Cause(ctx), context.Canceled) {
 		return
 	}
@@ -53,7 +56,7 @@ func (p *pulse) heard(ctx context.Context, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for ch := range p.listeners {
-		if !ok || p.ok {
+		if !tell || !ok || p.ok {
 			break
 		}
 		select {
@@ -79,6 +82,25 @@ func (c *Client) Answering() (ok bool, since time.Time, lastErr error) {
 	return c.pulse.ok, c.pulse.since, c.pulse.last
 }
 
+// beatEvery is how often Consul is asked whether it is there while nothing else is
+// asked of it.
+const beatEvery = 10 * time.Second
+
+// beat keeps the pulse of an agent that watches nothing, until ctx ends.
+func (c *Client) beat(ctx context.Context) {
+	for {
+		if len(c.hub.wanted()) == 0 {
+			// A registration that fails has pauses of its own: an answer about the
+			// leader must not cut them short.
+			err := c.leader(ctx)
+			c.pulse.take(ctx, err, false)
+		}
+		if sleep(ctx, beatEvery) != nil {
+			return
+		}
+	}
+}
+
 var errNoLeader = errors.New("consul has no leader")
 
 // WaitLeader returns once Consul names a leader. It asks with growing pauses
@@ -100,13 +122,18 @@ func (c *Client) WaitLeader(ctx context.Context) error {
 }
 
 func (c *Client) askLeader(ctx context.Context) error {
+	err := c.leader(ctx)
+	c.pulse.heard(ctx, err)
+	return err
+}
+
+func (c *Client) leader(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, shortLimit)
 	defer cancel()
 	leader, err := c.api.Status().LeaderWithQueryOptions((&api.QueryOptions{}).WithContext(ctx))
 	if err == nil && leader == "" {
 		err = errNoLeader
 	}
-	c.pulse.heard(ctx, err)
 	return err
 }
 
