@@ -113,7 +113,7 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, board *canari
 		return nil
 	})
 	reloads := newReloader(opts, p, e, board, proxies)
-	outer.Go(func() error { return httpapi.Serve(around, listener, handler(opts, p, e, proxies, reloads)) })
+	outer.Go(func() error { return httpapi.Serve(around, listener, handler(opts, p, e, board, proxies, reloads)) })
 
 	ended, killed := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -146,7 +146,7 @@ func serve(ctx context.Context, opts Options, p *parts, e *engine, board *canari
 }
 
 // handler makes the HTTP API.
-func handler(opts Options, p *parts, e *engine, proxies *envoys, reloads *reloader) http.Handler {
+func handler(opts Options, p *parts, e *engine, board *canaries.Board, proxies *envoys, reloads *reloader) http.Handler {
 	api := opts.Config.API
 	o := httpapi.Options{Reader: e, Operator: e, Prober: e, Author: e, Decode: reloads.decode(opts), Feed: e, Inherited: e.inherited,
 		Metrics: p.metrics.handler(), Log: opts.Log.Named("api"), Names: []string{api.Address},
@@ -157,6 +157,7 @@ func handler(opts Options, p *parts, e *engine, proxies *envoys, reloads *reload
 	if proxies != nil {
 		o.Proxies = proxies
 	}
+	o.Canaries = boardOf{board}
 	return httpapi.New(o)
 }
 

@@ -1,15 +1,20 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"patchbay/agent/config"
 	"patchbay/agent/internal/canaries"
 	"patchbay/agent/internal/filter"
+	"patchbay/agent/internal/httpapi"
+	"patchbay/tasks"
+	"patchbay/tasks/rollout"
 	"patchbay/xds/mesh"
 )
 
@@ -99,4 +104,45 @@ func takeTraffic(board *canaries.Board, proxies *envoys, cfg config.Config) erro
 		return err
 	}
 	return errors.Join(proxies.declare(cfg.Mesh), board.Keep(declared))
+}
+
+// boardOf implements [httpapi.Canaries].
+type boardOf struct{ board *canaries.Board }
+
+// Canaries implements [httpapi.Canaries].
+func (b boardOf) Canaries() (out []httpapi.CanaryState) {
+	for _, r := range b.board.Records() {
+		out = append(out, canaryState(r))
+	}
+	return out
+}
+
+// Command implements [httpapi.Canaries].
+func (b boardOf) Command(ctx context.Context, service string, c rollout.Command) (httpapi.CanaryState, error) {
+	r, err := b.board.Do(ctx, service, c)
+	for is, say := range map[error]error{canaries.ErrUnknown: httpapi.ErrNoCanary, canaries.ErrRefused: httpapi.ErrCanaryRefused, canaries.ErrStopping: tasks.ErrStopping} {
+		if errors.Is(err, is) {
+			err = fmt.Errorf("%w%s", say, strings.TrimPrefix(err.Error(), is.Error()))
+		}
+	}
+	return canaryState(r), err
+}
+
+// Shifts implements [httpapi.Canaries].
+func (b boardOf) Shifts(ctx context.Context) <-chan httpapi.CanaryState {
+	in, out := b.board.Listen(ctx), make(chan httpapi.CanaryState)
+	go func() { // ends with the request, whose context in is closed by
+		defer close(out)
+		for r := range in {
+			select {
+			case out <- canaryState(r):
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return out
+}
+
+func canaryState(r canaries.Record) httpapi.CanaryState {
+	return httpapi.CanaryState{Plan: r.Declared.Plan, State: r.State}
 }

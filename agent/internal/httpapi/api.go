@@ -55,7 +55,9 @@ type Options struct {
 	Reloader Reloader
 	// Proxies tells of Envoys; nil when none are served.
 	Proxies Proxies
-	Remote  Remote
+	// Canaries tells of canaries and obeys people; nil when there are none.
+	Canaries Canaries
+	Remote   Remote
 	// Metrics answers GET /metrics; nil answers 404.
 	Metrics http.Handler
 	// Log gets one debug line per request but health; nil is silent.
@@ -136,6 +138,9 @@ func (a *api) routes() []route {
 		{"/v1/tasks/{name}/runs/{id}", "task", false, get(a.run)},
 		{"/v1/tasks/{name}/approve", "task", false, post(a.approve)},
 		{"/v1/tasks/{name}/run", "task", false, post(a.runNow)},
+		{"/v1/canaries", "canary", false, get(a.canaries)},
+		{"/v1/canaries/{name}", "canary", false, get(a.canary)},
+		{"/v1/canaries/{name}/{command}", "canary", false, post(a.commandCanary)},
 		{"/v1/xds", "xds", false, get(a.served(a.xds))},
 		{"/v1/xds/clients/{node}", "xds", false, get(a.served(a.xdsClient))},
 	}

@@ -64,18 +64,26 @@ func parseApprove(body []byte) (r ApproveRequest, err error) {
 	if err := parseObject(body, &r); err != nil {
 		return ApproveRequest{}, err
 	}
-	lineBreak := func(c rune) bool { return c == '\n' || c == '\t' || c == '\r' }
-	switch {
-	case len(r.By) > MaxBy:
-		return ApproveRequest{}, fmt.Errorf("property \"by\" is longer than %d bytes", MaxBy)
-	case len(r.Reason) > MaxReason:
-		return ApproveRequest{}, fmt.Errorf("property \"reason\" is longer than %d bytes", MaxReason)
-	case strings.ContainsFunc(r.By, unicode.IsControl):
-		return ApproveRequest{}, errors.New("property \"by\" has a control character")
-	case strings.ContainsFunc(r.Reason, func(c rune) bool { return unicode.IsControl(c) && !lineBreak(c) }):
-		return ApproveRequest{}, errors.New("property \"reason\" has a control character")
+	if err := checkPerson(r.By, r.Reason); err != nil {
+		return ApproveRequest{}, fmt.Errorf("property %w", err)
 	}
 	return r, nil
+}
+
+// checkPerson refuses who and why that could not be shown again.
+func checkPerson(by, reason string) error {
+	lineBreak := func(c rune) bool { return c == '\n' || c == '\t' || c == '\r' }
+	switch {
+	case len(by) > MaxBy:
+		return fmt.Errorf("\"by\" is longer than %d bytes", MaxBy)
+	case len(reason) > MaxReason:
+		return fmt.Errorf("\"reason\" is longer than %d bytes", MaxReason)
+	case strings.ContainsFunc(by, unicode.IsControl):
+		return errors.New("\"by\" has a control character")
+	case strings.ContainsFunc(reason, func(c rune) bool { return unicode.IsControl(c) && !lineBreak(c) }):
+		return errors.New("\"reason\" has a control character")
+	}
+	return nil
 }
 
 // parseObject decodes exactly one JSON object whose fields are all known.

@@ -63,6 +63,9 @@ func (a *api) follow(x exchange, only string) {
 		return
 	}
 	ctx, leave := context.WithCancel(x.r.Context())
+	if only == "" && a.Canaries != nil {
+		s.shifts = a.Canaries.Shifts(ctx)
+	}
 	// Subscribed before it looks, the stream misses nothing in between.
 	changes, batches := a.Feed.Events(ctx), make(chan []tasks.State)
 	var group errgroup.Group
@@ -110,6 +113,8 @@ type stream struct {
 	api     *api
 	only    string
 	control *http.ResponseController
+	// shifts are changes of canaries; nil on a stream of one task.
+	shifts <-chan CanaryState
 	// told are the tasks that the reader knows of.
 	told []string
 }
@@ -118,7 +123,7 @@ type stream struct {
 func (s *stream) write(batches <-chan []tasks.State) {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
-	if !s.states(s.untold()) {
+	if !s.states(s.untold()) || !s.canaries() {
 		return
 	}
 	stopping, _ := s.r.Context().Value(stopKey{}).(<-chan struct{})
@@ -132,12 +137,28 @@ func (s *stream) write(batches <-chan []tasks.State) {
 			if !open || !s.states(batch) {
 				return
 			}
+		case c, open := <-s.shifts:
+			if !open || !s.send(appendEvent(nil, "canary", NewCanary(c))) {
+				return
+			}
 		case <-ticker.C:
 			if !s.send([]byte(": alive\n\n")) || !s.states(s.untold()) {
 				return
 			}
 		}
 	}
+}
+
+// canaries sends how all canaries stand; ok is false at the stream's end.
+func (s *stream) canaries() (ok bool) {
+	if s.shifts == nil {
+		return true
+	}
+	var text []byte
+	for _, c := range s.api.canaryStates() {
+		text = appendEvent(text, "canary", NewCanary(c))
+	}
+	return len(text) == 0 || s.send(text)
 }
 
 // untold lists the tasks that the reader does not know of.
