@@ -19,17 +19,18 @@ func (c *client) delta(t xds.Type) *discovery.DeltaDiscoveryResponse {
 	k := &c.kinds[t]
 	out := &discovery.DeltaDiscoveryResponse{TypeUrl: t.URL()}
 	f := &flight{since: k.since, nonce: out.GetNonce}
-	for _, s := range c.take(t) {
+	held := !c.ready(t)
+	for _, s := range c.take(t, held) {
 		r := s.entry.current.Load()
 		switch {
 		case r == nil:
-			if s.sent != nil || s.missing {
+			if s.sent != nil || s.missing || s.again { // it was asked for, and went before it was sent
 				out.RemovedResources = append(out.RemovedResources, s.entry.key.Name)
 				f.subs = append(f.subs, s)
 			}
 			c.lost(s)
 			continue
-		case !s.again && (r == s.rejected || s.sent != nil && s.sent.Version == r.Version):
+		case !s.again && (same(r, s.rejected) || same(r, s.sent)):
 			continue
 		}
 		c.send(f, s, r)
@@ -37,14 +38,18 @@ func (c *client) delta(t xds.Type) *discovery.DeltaDiscoveryResponse {
 	}
 	f.version = version(out.GetResources())
 	out.SystemVersionInfo = f.version
-	k.fly(f)
+	k.fly(f, held)
 	return out
 }
 
 // take empties the list of what is dirty, but for clusters that are gone and that a
-// route may still use.
-func (c *client) take(t xds.Type) []*sub {
+// route may still use. What is held was ready when the stream was told to take it,
+// and named no cluster then that was not there: it stays for the next response.
+func (c *client) take(t xds.Type, held bool) []*sub {
 	k := &c.kinds[t]
+	if held {
+		return nil
+	}
 	var list, stay []*sub
 	for _, s := range k.dirty {
 		switch {
@@ -82,20 +87,23 @@ func (c *client) send(f *flight, s *sub, r *xds.Resource) {
 // lost notes that a resource is not there and that the client knows.
 func (c *client) lost(s *sub) {
 	s.sent, s.acked, s.rejected, s.missing, s.again = nil, nil, nil, false, false
+	delete(c.kinds[s.entry.key.Type].bad, s)
 	if s.entry.key.Type == xds.Endpoints {
 		delete(c.owed, s.entry.key.Name)
 	}
 }
 
-func (k *kind) fly(f *flight) {
-	k.queued, k.answer = false, false
+func (k *kind) fly(f *flight, held bool) {
+	k.queued, k.answer = false, k.answer && held
 	k.flight = f
 	k.told.responses++
 	k.told.at = time.Now()
 	if f.since.IsZero() {
 		f.since = k.told.at
 	}
-	k.since = time.Time{}
+	if !held {
+		k.since = time.Time{}
+	}
 }
 
 // world builds what a stream of whole states is sent now.
@@ -105,7 +113,9 @@ func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 	k := &c.kinds[t]
 	out := &discovery.DiscoveryResponse{TypeUrl: t.URL()}
 	f := &flight{since: k.since, nonce: out.GetNonce}
-	list := c.take(t)
+	// The first answer must be whole: what is not in it the client would give up.
+	held := !c.ready(t) && !k.answer
+	list := c.take(t, held)
 	for _, s := range list {
 		if s.entry.current.Load() == nil {
 			c.lost(s)
@@ -116,7 +126,7 @@ func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 	}
 	var versions strings.Builder
 	for _, s := range list {
-		r := s.offer()
+		r := s.offer(held)
 		if r == nil {
 			continue
 		}
@@ -128,22 +138,29 @@ func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 	}
 	f.version = digest(versions.String())
 	out.VersionInfo = f.version
-	k.fly(f)
+	k.fly(f, held)
 	return out
 }
 
 // offer is what the client should have: the newest, or the last that it accepted
-// when it refused that or when the newest is gone but still in use.
-func (s *sub) offer() *xds.Resource {
+// when it refused that or when the newest is gone but still in use. What is held is
+// what it was sent last.
+func (s *sub) offer(held bool) *xds.Resource {
 	r := s.entry.current.Load()
+	if held {
+		r = s.sent
+	}
 	switch {
 	case r == nil && s.dirty:
 		return s.sent
-	case r != nil && r == s.rejected:
+	case same(r, s.rejected):
 		return s.acked
 	}
 	return r
 }
+
+// same tells whether both are there and have the same content.
+func same(a, b *xds.Resource) bool { return a != nil && b != nil && a.Version == b.Version }
 
 func (k *kind) sorted() []*sub {
 	out := make([]*sub, 0, len(k.subs))

@@ -20,8 +20,11 @@ type client struct {
 	owed   map[string]bool // endpoints that must follow a cluster, see gate
 	gate   *time.Timer     // runs while listeners or routes are held back
 	forced bool            // they were held back long enough
-	peer   Peer
-	ended  bool
+	// returned tells that the client kept clusters of an earlier stream: until it
+	// asks, its listeners and routes may be older than what it is told here.
+	returned bool
+	peer     Peer
+	ended    bool
 }
 
 // kind is what a stream has of one type.
@@ -35,15 +38,17 @@ type kind struct {
 	queued bool
 	subs   map[string]*sub
 	// dirty are subscriptions whose client may not have the newest.
-	dirty  []*sub
+	dirty []*sub
+	// bad are those whose last version the client refused.
+	bad    map[*sub]struct{}
 	since  time.Time // when the oldest of dirty changed
 	flight *flight   // the response that is not acknowledged yet
 	push   func()
 	told   told
 }
 
-// sub is one client's subscription to one resource. All but entry is guarded by
-// the client's lock.
+// sub is one client's subscription to one resource. It is guarded by the client's
+// lock; entry changes under the store's lock too.
 type sub struct {
 	entry *entry
 	// sent is what the client was given last; acked, what it accepted last;
@@ -144,7 +149,7 @@ func (c *client) due(t xds.Type) bool {
 	if !k.answer && !slices.ContainsFunc(k.dirty, func(s *sub) bool { return !c.inUse(s) }) {
 		return false
 	}
-	return t != xds.Listener && t != xds.Routes || c.ready(t)
+	return c.ready(t)
 }
 
 // inUse tells whether s is a cluster that is gone while a listener or a route of
@@ -161,15 +166,38 @@ func (s *sub) leaves() bool {
 // idle tells whether the client has acknowledged all there is of the type.
 func (c *client) idle(t xds.Type) bool {
 	k := &c.kinds[t]
-	return !k.asked || len(k.dirty) == 0 && k.flight == nil && !k.answer
+	if !k.asked {
+		return !c.returned
+	}
+	return len(k.dirty) == 0 && k.flight == nil && !k.answer && !k.clings()
 }
 
-// ready tells whether the client can use what listeners and routes name. Only
-// clients that take all clusters are held back: one that asks for clusters by name,
-// such as gRPC, learns their names from its routes.
+// clings tells whether the client keeps an older version of what it refused.
+func (k *kind) clings() bool {
+	for s := range k.bad {
+		if s.acked != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// stuck tells whether the newest version of something was refused.
+func (k *kind) stuck() bool {
+	for s := range k.bad {
+		if same(s.entry.current.Load(), s.rejected) {
+			return true
+		}
+	}
+	return false
+}
+
+// ready tells whether the client can use what the type names, which listeners and
+// routes do. Only clients that take all clusters are held back: one that asks for
+// clusters by name, such as gRPC, learns their names from its routes.
 func (c *client) ready(t xds.Type) bool {
 	clusters := &c.kinds[xds.Cluster]
-	if !clusters.asked || !clusters.wildcard || c.forced {
+	if t != xds.Listener && t != xds.Routes || !clusters.asked || !clusters.wildcard || c.forced {
 		return true
 	}
 	if !allLeave(clusters.dirty) || clusters.answer || clusters.flight != nil || len(c.owed) > 0 {
@@ -177,7 +205,7 @@ func (c *client) ready(t xds.Type) bool {
 	}
 	// A refused cluster is missing: routes that use it stay away until it is
 	// mended. A client that has no listeners at all gets what there is.
-	return clusters.told.refused == "" || c.kinds[t].answer
+	return !clusters.stuck() || c.kinds[t].answer
 }
 
 func allLeave(list []*sub) bool {
@@ -187,7 +215,8 @@ func allLeave(list []*sub) bool {
 // watchGate lets listeners and routes through at last: a client that never asks
 // for a cluster's endpoints must not wait for ever.
 func (c *client) watchGate() {
-	held := false
+	// A cluster of earlier goes too, though listeners and routes are never asked for.
+	held := c.returned && slices.ContainsFunc(c.kinds[xds.Cluster].dirty, (*sub).leaves)
 	for _, t := range []xds.Type{xds.Listener, xds.Routes} {
 		k := &c.kinds[t]
 		held = held || k.asked && (k.answer || len(k.dirty) > 0) && !c.ready(t)
@@ -200,7 +229,7 @@ func (c *client) watchGate() {
 			if c.ended {
 				return
 			}
-			c.gate, c.forced = nil, true
+			c.gate, c.forced, c.returned = nil, true, false
 			c.kick()
 		})
 	case !held && c.gate != nil:

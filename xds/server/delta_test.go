@@ -212,13 +212,29 @@ func TestAClientThatComesBackIsSentWhatDiffersAndToldWhatIsGone(t *testing.T) {
 	d := w.delta(t, "web-1", "web")
 	d.send(&discovery.DeltaDiscoveryRequest{TypeUrl: xds.Cluster.URL(), InitialResourceVersions: map[string]string{
 		"api": cluster(t, "api", 1).Version, "old": "x"}})
-	d.expect("CDS -old")
+	d.expect("CDS") // its routes may use the old one
 	d.send(&discovery.DeltaDiscoveryRequest{TypeUrl: xds.Endpoints.URL(), ResourceNamesSubscribe: []string{"api"},
 		InitialResourceVersions: map[string]string{"api": endpoints(t, "api", 1).Version}})
 	d.expect("EDS") // an answer, as Envoy waits for one
 	d.quiet()
+	d.subscribe(xds.Listener)
+	d.expect("LDS +in")
+	d.subscribe(xds.Routes, "out")
+	out := d.see("RDS +out")
+	d.quiet()
+	d.ack(out)
+	d.expect("CDS -old")
 	w.store.Publish(Change{Scope: Shared, Upserts: []*xds.Resource{endpoints(t, "api", 7)}})
 	d.expect("EDS +api")
+}
+
+func TestAClusterOfEarlierGoesThoughRoutesAreNeverAskedFor(t *testing.T) {
+	w := newWorld(t, 50*time.Millisecond)
+	w.publish(t)
+	d := w.delta(t, "web-1", "web")
+	d.send(&discovery.DeltaDiscoveryRequest{TypeUrl: xds.Cluster.URL(), InitialResourceVersions: map[string]string{"old": "x"}})
+	d.expect("CDS +api")
+	d.expect("CDS -old")
 }
 
 func TestAStaleNonceStillSubscribes(t *testing.T) {

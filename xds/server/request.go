@@ -68,6 +68,7 @@ func (c *client) request(r request, push func()) {
 	k.open, k.push = true, push
 	if first {
 		k.asked, k.answer = true, true
+		c.returned = c.returned || r.kind == xds.Cluster && len(r.has) > 0
 		k.since = time.Now()
 	}
 	c.kick()
@@ -98,12 +99,17 @@ func (c *client) acknowledge(r request) {
 		}
 		if r.refused {
 			s.rejected = s.sent
+			if k.bad == nil {
+				k.bad = map[*sub]struct{}{}
+			}
+			k.bad[s] = struct{}{}
 			if s.sent.Waits != "" {
 				delete(c.owed, s.sent.Waits)
 			}
 			continue
 		}
 		s.acked, s.rejected = s.sent, nil
+		delete(k.bad, s)
 	}
 	for _, name := range f.owed {
 		delete(c.owed, name)
@@ -137,7 +143,11 @@ func (s *Store) subscribe(role string, c *client, r request, first bool) {
 			continue
 		}
 		k := Key{r.kind, name}
-		news = append(news, s.find(role, k).entry(k).subscribe(c))
+		sc := s.find(role, k)
+		if c.waitsFor(k) {
+			sc = s.scope(Shared)
+		}
+		news = append(news, sc.entry(k).subscribe(c))
 	}
 	c.mu.Lock()
 	k := &c.kinds[r.kind]
@@ -158,6 +168,18 @@ func (s *Store) subscribe(role string, c *client, r request, first bool) {
 			s.remember(role, c, Key{r.kind, name}, version)
 		}
 	}
+}
+
+// waitsFor tells whether the client has a cluster that needs the endpoints, be it
+// one that is on its way out.
+func (c *client) waitsFor(k Key) bool {
+	if k.Type != xds.Endpoints {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.kinds[xds.Cluster].subs[k.Name]
+	return s != nil && s.sent != nil && s.sent.Waits == k.Name
 }
 
 func (sc *scope) subscribeAll(c *client, t xds.Type) []*sub {
@@ -184,6 +206,8 @@ func (c *client) begin(n *sub, r request) {
 	if version, ok := r.has[name]; ok && current != nil && version == current.Version && !c.owed[name] {
 		n.sent, n.acked, n.again = current, current, false
 		return
+	} else if ok {
+		n.acked = &xds.Resource{Type: r.kind, Name: name, Version: version}
 	}
 	c.mark(n)
 }
@@ -212,6 +236,7 @@ func (c *client) end(r request) (gone []*sub) {
 		}
 		s.gone = true
 		delete(k.subs, name)
+		delete(k.bad, s)
 		delete(c.owed, name)
 		gone = append(gone, s)
 	}

@@ -107,6 +107,7 @@ func (s *Store) Publish(changes ...Change) {
 		}
 		for _, r := range c.Upserts {
 			sc.put(Key{r.Type, r.Name}, r, touched)
+			s.lead(sc, r.Waits, touched)
 		}
 		for _, k := range c.Removed {
 			if sc.entries[k] != nil {
@@ -140,6 +141,26 @@ func (sc *scope) put(k Key, r *xds.Resource, touched map[*client][]*sub) {
 		touched[c] = append(touched[c], sub)
 	}
 	sc.drop(e)
+}
+
+// lead brings those who asked for endpoints before there was a cluster that needs
+// them to the endpoints that all share.
+func (s *Store) lead(sc *scope, name string, touched map[*client][]*sub) {
+	k := Key{xds.Endpoints, name}
+	alone := sc.entries[k]
+	if name == "" || alone == nil || sc == s.scopes[Shared] {
+		return
+	}
+	shared := s.scope(Shared).entry(k)
+	for c, sub := range alone.subs {
+		c.mu.Lock()
+		sub.entry = shared
+		c.mu.Unlock()
+		shared.subs[c] = sub
+		touched[c] = append(touched[c], sub)
+	}
+	clear(alone.subs)
+	sc.drop(alone)
 }
 
 func (sc *scope) count(r *xds.Resource, by int) {
