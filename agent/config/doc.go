@@ -12,6 +12,7 @@
 // Each syntax has a front end that produces one neutral tree which knows
 // position and presence (HCL 2; HCL 1 for what HCL 2 refuses; JSON; the body that
 // the HTTP API is given); trees merge; then one decode lays them over the
-// defaults. The choice refused is CTS's: structs of pointers with hand-written
+// defaults. What is declared of routes, sidecars and gateways is judged as a whole by
+// patchbay/xds/mesh, whose mistakes are told at the place of their field. The choice refused is CTS's: structs of pointers with hand-written
 // copy, merge and finalize for every field.
 package config

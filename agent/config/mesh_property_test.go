@@ -71,15 +71,17 @@ func drawMesh(t *rapid.T) (out []item) {
 		{Name: "listener", Body: []item{{Name: "port", Value: 2}, {Name: "protocol", Value: "tcp"}, {Name: "service", Label: "s0", Body: []item{}}}}}})
 }
 
-func TestAMeshInHCLAndInEqualJSONIsTheSame(t *testing.T) {
+func TestAMeshIsTheSameInEverySyntax(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		items := drawMesh(t)
+		items := append(drawMesh(t), item{Name: "client_type", Value: "x"}, item{Name: "log_format", Value: "json"})
 		load := func(name, text string) []string {
 			return slices.DeleteFunc(loadText(t, name, text), func(line string) bool { return strings.Contains(line, "Position = ") })
 		}
-		jsonText := quoteJSON(asJSON(items))
-		if d := cmp.Diff(load("a.hcl", asHCL(items)), load("a.json", jsonText)); d != "" {
-			t.Fatalf("HCL (-) and JSON (+) differ:\n%s\n%s\n%s", d, asHCL(items), jsonText)
+		want := load("a.hcl", asHCL(items))
+		for name, text := range map[string]string{"a.json": quoteJSON(asJSON(items)), "older.hcl": asHCL1(items) + "\n"} {
+			if d := cmp.Diff(want, load(name, text)); d != "" {
+				t.Fatalf("HCL (-) and %s (+) differ:\n%s\n%s\n%s", name, d, asHCL(items), text)
+			}
 		}
 	})
 }
