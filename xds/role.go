@@ -134,31 +134,20 @@ func (b *builder) finish() (Role, error) {
 
 // routes makes the routes of hosts.
 func routes(name string, m *mesh.Mesh, hosts ...mesh.Host) (*Resource, error) {
-	out := &route.RouteConfiguration{Name: name, ValidateClusters: wrapperspb.Bool(false)}
+	// Clients send the port with a name where it is not the scheme's own.
+	out := &route.RouteConfiguration{Name: name, ValidateClusters: wrapperspb.Bool(false), IgnorePortInHostMatching: true}
 	for _, h := range hosts {
 		names := h.Names
 		if len(names) == 0 {
 			names = []string{"*"}
 		}
-		host, err := virtualHost(h.Target.String(), domains(names), m, h.Target)
+		host, err := virtualHost(h.Target.String(), names, m, h.Target)
 		if err != nil {
 			return nil, err
 		}
 		out.VirtualHosts = append(out.VirtualHosts, host)
 	}
 	return NewResource(Routes, name, out)
-}
-
-// domains adds the forms of names with a port, which clients send for ports that
-// are not the scheme's own.
-func domains(names []string) []string {
-	out := slices.Clone(names)
-	for _, name := range names {
-		if name != "*" && !strings.Contains(name, ":") && !strings.HasSuffix(name, "*") {
-			out = append(out, name+":*")
-		}
-	}
-	return out
 }
 
 func doorListener(name string, d mesh.Door, o mesh.Observe) (*Resource, error) {

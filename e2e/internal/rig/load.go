@@ -18,6 +18,8 @@ type Load struct {
 	failures []string
 	// newest are the last answers in the order of coming.
 	newest []string
+	// began tells when the newest request began that each answered.
+	began map[string]time.Time
 }
 
 // window is how many answers tell who answers now.
@@ -29,14 +31,20 @@ const maxFailures = 20
 // StartLoad asks a site from several clients, each one request after the other on a new
 // connection and without any retry.
 func StartLoad(n *NGINX, upstream string, clients int) *Load {
-	l := &Load{stop: make(chan struct{})}
+	return StartLoadOf(func() (string, error) { return n.Ask(upstream) }, clients)
+}
+
+// StartLoadOf asks by a function that gives who answered, from several clients, each
+// one request after the other.
+func StartLoadOf(ask func() (id string, err error), clients int) *Load {
+	l := &Load{stop: make(chan struct{}), began: map[string]time.Time{}}
 	for range clients {
-		l.workers.Go(func() { l.work(n, upstream) })
+		l.workers.Go(func() { l.work(ask) })
 	}
 	return l
 }
 
-func (l *Load) work(n *NGINX, upstream string) {
+func (l *Load) work(ask func() (string, error)) {
 	pause := time.NewTicker(3 * time.Millisecond)
 	defer pause.Stop()
 	for {
@@ -45,12 +53,13 @@ func (l *Load) work(n *NGINX, upstream string) {
 			return
 		case <-pause.C:
 		}
-		id, err := n.Ask(upstream)
-		l.record(id, err)
+		began := time.Now()
+		id, err := ask()
+		l.record(began, id, err)
 	}
 }
 
-func (l *Load) record(id string, err error) {
+func (l *Load) record(began time.Time, id string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.requests++
@@ -59,6 +68,9 @@ func (l *Load) record(id string, err error) {
 			l.failures = append(l.failures, fmt.Sprintf("request %d: %v", l.requests, err))
 		}
 		return
+	}
+	if began.After(l.began[id]) {
+		l.began[id] = began
 	}
 	if l.newest = append(l.newest, id); len(l.newest) > window {
 		l.newest = l.newest[1:]
@@ -81,6 +93,13 @@ func (l *Load) AwaitOnly(ctx context.Context, limit time.Duration, ids ...string
 		}
 		return nil
 	})
+}
+
+// Began tells when the newest request began that one answered; zero when none did.
+func (l *Load) Began(id string) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.began[id]
 }
 
 // Stop ends the load and tells how many requests were made and which failed.
