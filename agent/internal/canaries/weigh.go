@@ -1,6 +1,8 @@
 package canaries
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -53,8 +55,10 @@ func cohort(s mesh.Service, candidate mesh.Target, matches []rollout.Match) (out
 	rest := mesh.Route{Match: mesh.Match{Prefix: "/"}, To: []mesh.Leg{{Target: s.Own(""), Weight: mesh.Whole}}}
 	for n, r := range append(slices.Clone(s.Routes), rest) {
 		if slices.ContainsFunc(r.To, func(l mesh.Leg) bool { return l.Target == s.Own("") }) {
-			for _, match := range matches {
-				out = append(out, favour(r, s.Own(""), candidate, match))
+			for k, match := range matches {
+				made := favour(r, s.Own(""), candidate, match)
+				made.Name = fmt.Sprintf("cohort %d of %s", k+1, cmp.Or(r.Name, fmt.Sprint(n+1)))
+				out = append(out, made)
 			}
 		}
 		if n < len(s.Routes) {
@@ -67,7 +71,7 @@ func cohort(s mesh.Service, candidate mesh.Target, matches []rollout.Match) (out
 // favour gives a route for the requests of a cohort: what goes to the service goes to
 // the candidate.
 func favour(r mesh.Route, service, candidate mesh.Target, match rollout.Match) mesh.Route {
-	r.Name, r.To = "cohort of "+candidate.Subset, slices.Clone(r.To)
+	r.To = slices.Clone(r.To)
 	for n, leg := range r.To {
 		if leg.Target == service {
 			r.To[n].Target = candidate
