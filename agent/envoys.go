@@ -138,7 +138,7 @@ func (e *envoys) Targets(ctx context.Context) ([]httpapi.XDSTarget, error) {
 	}
 	out := make([]httpapi.XDSTarget, 0, len(list))
 	for _, t := range list {
-		one := httpapi.XDSTarget{Name: t.String(), Healthy: t.Healthy, Total: t.Total, Held: t.Held, Version: t.Version, Omitted: []httpapi.XDSOmission{}}
+		one := httpapi.XDSTarget{Name: t.String(), Healthy: t.Healthy, Total: t.Total, Held: t.Held, Rules: t.Rules, Version: t.Version, Omitted: []httpapi.XDSOmission{}}
 		for _, o := range t.Omitted {
 			one.Omitted = append(one.Omitted, httpapi.XDSOmission{Instance: o.Instance, Why: o.Why})
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"patchbay/agent/client"
@@ -91,15 +92,20 @@ func refusals(p *page, x client.XDSClient) {
 }
 
 func targetNote(t client.XDSTarget) string {
+	var notes []string
 	switch {
 	case t.Version == "":
-		return "Consul has not answered for it yet"
+		notes = append(notes, "Consul has not answered for it yet")
 	case t.Held != "":
-		return "held: " + t.Held
-	case len(t.Omitted) > 0:
-		return fmt.Sprintf("%d left out: %s, as %s", len(t.Omitted), t.Omitted[0].Instance, t.Omitted[0].Why)
+		notes = append(notes, "held: "+t.Held)
 	}
-	return ""
+	if t.Rules != "" {
+		notes = append(notes, t.Rules)
+	}
+	if len(t.Omitted) > 0 {
+		notes = append(notes, fmt.Sprintf("%d left out: %s, as %s", len(t.Omitted), t.Omitted[0].Instance, t.Omitted[0].Why))
+	}
+	return strings.Join(notes, "; ")
 }
 
 func (c *cli) xdsShow() *cobra.Command {

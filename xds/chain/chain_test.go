@@ -30,7 +30,7 @@ func tell(own mesh.Target, text []byte) told {
 		return told{Error: err.Error()}
 	}
 	out := told{Unserved: c.Unserved, Services: c.Services}
-	if err := c.Check(nil); err != nil {
+	if err := c.Check(&mesh.Mesh{}); err != nil {
 		out.Refused = err.Error()
 	}
 	return out

@@ -21,14 +21,15 @@ type Chain struct {
 
 // Compile reads an answer of /v1/discovery-chain. own is the service as it was asked
 // for: what Consul names by the chain's own datacenter and namespace is in own's. An
-// error tells why the chain cannot be served as it is meant.
+// error tells why the chain cannot be served as it is meant; beside it comes the
+// service without any rule.
 func Compile(own mesh.Target, text []byte) (Chain, error) {
 	in, more, err := decode(text)
 	if err != nil {
-		return Chain{}, fmt.Errorf("read discovery chain of %s: %w", own, err)
+		return plain(own, mesh.TCP), fmt.Errorf("read discovery chain of %s: %w", own, err)
 	}
 	if in.ServiceName != own.Service {
-		return Chain{}, fmt.Errorf("read discovery chain of %s: it is that of %q", own, clip(in.ServiceName))
+		return plain(own, mesh.TCP), fmt.Errorf("read discovery chain of %s: it is that of %q", own, clip(in.ServiceName))
 	}
 	c := &compiler{in: in, own: own, services: map[mesh.Target]*mesh.Service{}, protocol: protocol(in.Protocol)}
 	for _, name := range more {
@@ -38,24 +39,33 @@ func Compile(own mesh.Target, text []byte) (Chain, error) {
 		c.leave("EnvoyExtensions have no counterpart")
 	}
 	if err := c.compile(); err != nil {
-		return Chain{}, fmt.Errorf("take over the rules of %s from Consul: %w", own, err)
+		return plain(own, c.protocol), fmt.Errorf("take over the rules of %s from Consul: %w", own, err)
 	}
 	return c.finish(), nil
+}
+
+// Plain is the chain without its rules: requests go to all instances.
+func (c Chain) Plain() Chain { return plain(c.Services[0].Own(""), c.Services[0].Protocol) }
+
+func plain(own mesh.Target, p mesh.Protocol) Chain {
+	return Chain{Services: []mesh.Service{{Name: own.Service, Datacenter: own.Datacenter, Namespace: own.Namespace, Protocol: p, Position: Position(own)}}}
 }
 
 // Position is where errors say that the declarations of a chain are.
 func Position(own mesh.Target) string { return fmt.Sprintf("Consul's entries of %s", own) }
 
-// Check tells what Envoy would refuse. file are the services that are declared
-// elsewhere; those of the chain that are among them are not the chain's to say.
-func (c Chain) Check(file []mesh.Service) error {
+// Check tells what Envoy would refuse. What file declares is not the chain's to say.
+func (c Chain) Check(file *mesh.Mesh) error {
 	m := mesh.Mesh{}
 	for _, s := range c.Services {
-		same := func(d mesh.Service) bool { return d.Own("") == s.Own("") }
-		if n := slices.IndexFunc(file, same); n >= 0 {
-			s = file[n]
+		if !file.Declares(s.Own("")) {
+			m.Services = append(m.Services, s)
 		}
-		m.Services = append(m.Services, s)
+	}
+	for _, s := range file.Services {
+		if slices.ContainsFunc(c.Services, func(d mesh.Service) bool { return d.Name == s.Name && d.Namespace == s.Namespace }) {
+			m.Services = append(m.Services, s)
+		}
 	}
 	at := c.Services[0].Position
 	for _, mistake := range m.Validate() {
@@ -122,9 +132,13 @@ func onlyForwards(r mesh.Route) bool {
 	return r.Timeout == 0 && r.Idle == 0 && r.Retry == nil && r.Rewrite == nil && r.Request.Empty() && r.Response.Empty()
 }
 
-// service gives what is declared of a target's service.
+// service gives what is declared of a target's service. What holds in one datacenter
+// holds in all: it comes of one entry.
 func (c *compiler) service(t mesh.Target) *mesh.Service {
 	t.Subset = ""
+	if t.Datacenter != c.own.Datacenter {
+		t.Datacenter = ""
+	}
 	s := c.services[t]
 	if s == nil {
 		s = &mesh.Service{Name: t.Service, Datacenter: t.Datacenter, Namespace: t.Namespace, Protocol: c.protocol, Position: Position(c.own)}

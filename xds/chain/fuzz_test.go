@@ -54,7 +54,7 @@ func FuzzAHostileAnswerIsTakenOverWholeOrRefused(f *testing.F) {
 		if d := cmp.Diff(c, again); d != "" || err != nil {
 			t.Errorf("a second reading differs, %v:\n%s", err, d)
 		}
-		if err := c.Check(nil); err != nil && !errors.As(err, new(mesh.Mistake)) {
+		if err := c.Check(&mesh.Mesh{}); err != nil && !errors.As(err, new(mesh.Mistake)) {
 			t.Error(err)
 		}
 	})
@@ -120,10 +120,10 @@ func TestWhatTheFileDeclaresIsNotTheChainsToSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Check([]mesh.Service{{Name: "new", Subsets: []mesh.Subset{{Name: "v1"}}, Protocol: mesh.HTTP}}); err != nil {
+	if err := c.Check(&mesh.Mesh{Services: []mesh.Service{{Name: "new", Subsets: []mesh.Subset{{Name: "v1"}}, Protocol: mesh.HTTP}}}); err != nil {
 		t.Errorf("a subset that the file declares is refused: %v", err)
 	}
-	err = c.Check([]mesh.Service{{Name: "new", Protocol: mesh.HTTP}})
+	err = c.Check(&mesh.Mesh{Services: []mesh.Service{{Name: "new", Protocol: mesh.HTTP}}})
 	if err == nil || !strings.Contains(err.Error(), `service "new" has no subset "v1"`) {
 		t.Errorf("a subset that the file does not declare is taken: %v", err)
 	}

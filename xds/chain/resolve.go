@@ -35,6 +35,10 @@ func (c *compiler) resolve(n *node) (mesh.Target, error) {
 			spares = append(spares, spare)
 		}
 	}
+	if t.Datacenter != s.Datacenter {
+		c.leave("failover of %s, which is in another datacenter itself", t)
+		return t, nil
+	}
 	if t.Subset == "" {
 		s.Failover = spares
 	}

@@ -29,6 +29,13 @@ func (m *Mesh) Service(t Target) Service {
 	return Service{Name: t.Service, Datacenter: t.Datacenter, Namespace: t.Namespace, Protocol: TCP}
 }
 
+// Declares tells whether something is declared that holds for a target's service.
+func (m *Mesh) Declares(t Target) bool {
+	return slices.ContainsFunc(m.Services, func(s Service) bool {
+		return s.Name == t.Service && s.Namespace == t.Namespace && (s.Datacenter == t.Datacenter || s.Datacenter == "")
+	})
+}
+
 // Targets lists the clusters that requests to a target can go to, in order.
 func (m *Mesh) Targets(t Target) []Target {
 	var out []Target

@@ -27,6 +27,8 @@ type XDSTarget struct {
 	Omitted []XDSOmission `json:"omitted"`
 	// Held says why the last good endpoints are kept; "" when they are the newest.
 	Held string `json:"held"`
+	// Rules says what is not as the service's entries in Consul say; "" when all is.
+	Rules string `json:"rules"`
 	// Version is "" until Consul answered for the target.
 	Version string `json:"version"`
 }

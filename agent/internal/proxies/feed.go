@@ -54,8 +54,11 @@ type Feed struct {
 	ended    chan struct{}                   // closed when Run has ended
 
 	// What follows is Run's alone.
-	mesh     *mesh.Mesh
-	matchers map[mesh.Target]tasks.Matcher
+	mesh     *mesh.Mesh // what file declares, and rules beside it
+	file     *mesh.Mesh
+	rules    rules
+	stirred  map[mesh.Target]bool     // services of which rules changed
+	matchers map[string]tasks.Matcher // by filter
 	// pending are roles that wait for the first answer of a service.
 	pending map[string]xds.Role
 	served  map[string]map[server.Key]bool
@@ -83,11 +86,14 @@ type Target struct {
 	Held string
 	// Version is that of the endpoints; "" until Consul answered for them.
 	Version string
+	// Rules says what is not as the service's entries in Consul say; "" when all is.
+	Rules string
 }
 
 // New returns a feed; nothing is served before [Feed.Declare].
 func New(opts Options) *Feed {
 	f := &Feed{opts: opts, declared: make(chan declaration), ask: make(chan chan<- []Target), ended: make(chan struct{}), mesh: &mesh.Mesh{},
+		file: &mesh.Mesh{}, rules: rules{}, stirred: map[mesh.Target]bool{},
 		pending: map[string]xds.Role{}, served: map[string]map[server.Key]bool{}, views: map[catalog.Query]*catalog.View{},
 		of: map[catalog.Query][]mesh.Target{}, targets: map[mesh.Target]*Target{}}
 	f.known, f.keeper = map[catalog.Query]*catalog.View{}, newKeeper(opts.Keep, opts.Log)
@@ -156,25 +162,71 @@ func (f *Feed) Run(ctx context.Context) error {
 	}
 }
 
-// declare makes the roles of a mesh and asks for the views that they need.
+// declare takes over what the file says.
 func (f *Feed) declare(m *mesh.Mesh) error {
+	if _, err := f.match(m); err != nil {
+		return err
+	}
+	if _, err := xds.NewRoles(m); err != nil {
+		return err
+	}
+	f.file = m
+	for _, one := range f.rules {
+		if one.newest != nil {
+			f.learn(one, one.newest) // what the file declares is not Consul's to say
+		}
+	}
+	if err := f.lay(); err != nil {
+		return err
+	}
+	f.publish(slices.SortedFunc(maps.Keys(f.targets), mesh.Target.Compare))
+	return nil
+}
+
+// match makes the matchers of all subsets.
+func (f *Feed) match(m *mesh.Mesh) (map[string]tasks.Matcher, error) {
+	out := map[string]tasks.Matcher{}
+	for _, s := range m.Services {
+		for _, sub := range s.Subsets {
+			if out[sub.Filter] = f.matchers[sub.Filter]; out[sub.Filter] != nil {
+				continue
+			}
+			var err error
+			if out[sub.Filter], err = f.opts.Compile(sub.Filter); err != nil {
+				return nil, fmt.Errorf("read filter of subset %s of %s: %w", sub.Name, s.Name, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// lay makes the roles of what is declared, with Consul's rules for the rest, and asks
+// for the views that they need.
+func (f *Feed) lay() error {
+	needs := f.rules.want(f.file)
+	for q, one := range f.rules {
+		if v := f.known[q]; v != nil && !one.known() {
+			f.learn(one, v)
+		}
+	}
+	m := f.rules.over(f.file)
+	matchers, err := f.match(m)
+	if err != nil {
+		return err
+	}
 	roles, err := xds.NewRoles(m)
 	if err != nil {
 		return err
 	}
-	matchers := map[mesh.Target]tasks.Matcher{}
-	for _, s := range m.Services {
-		for _, sub := range s.Subsets {
-			if matchers[s.Own(sub.Name)], err = f.opts.Compile(sub.Filter); err != nil {
-				return fmt.Errorf("read filter of subset %s of %s: %w", sub.Name, s.Name, err)
-			}
-		}
-	}
 	f.mesh, f.matchers = m, matchers
 	f.aim(roles)
+	for role, list := range needs {
+		if slices.ContainsFunc(list, func(one *rule) bool { return !one.known() }) {
+			delete(f.pending, role)
+		}
+	}
 	f.opts.Views.Need(slices.SortedFunc(maps.Keys(f.of), catalog.Query.Compare))
 	f.recall()
-	f.publish(slices.SortedFunc(maps.Keys(f.targets), mesh.Target.Compare))
 	return nil
 }
 
@@ -208,6 +260,9 @@ func (f *Feed) aim(roles []xds.Role) {
 	before := f.targets
 	f.targets, f.of, f.pending = map[mesh.Target]*Target{}, map[catalog.Query][]mesh.Target{}, map[string]xds.Role{}
 	names := map[string]bool{}
+	for q := range f.rules {
+		f.of[q] = []mesh.Target{} // nobody's endpoints, but needed
+	}
 	for _, r := range roles {
 		names[r.Name] = true
 		f.pending[r.Name] = r
@@ -241,7 +296,12 @@ func query(t mesh.Target) catalog.Query {
 // take builds the endpoints of the services whose views changed.
 func (f *Feed) take(views []*catalog.View) {
 	var dirty []mesh.Target
+	ruled := false
 	for _, v := range views {
+		if v.Query.Kind == catalog.DiscoveryChain {
+			ruled = f.rule(v) || ruled
+			continue
+		}
 		before := f.views[v.Query]
 		kept, why := settle(before, v)
 		f.views[v.Query] = kept
@@ -257,6 +317,12 @@ func (f *Feed) take(views []*catalog.View) {
 				dirty = append(dirty, t)
 			}
 		}
+	}
+	if ruled {
+		if err := f.lay(); err != nil {
+			f.opts.Log.Error("rules of consul were not taken over", "err", err)
+		}
+		dirty = f.unsettled(dirty)
 	}
 	f.publish(dirty)
 }
@@ -329,12 +395,13 @@ func (f *Feed) build(t mesh.Target) *xds.Resource {
 func (f *Feed) group(t mesh.Target, v *catalog.View) xds.Group {
 	g := xds.Group{Instances: v.Instances}
 	for _, sub := range f.mesh.Service(t).Subsets {
-		if sub.Name == t.Subset {
-			g.OnlyPassing = sub.OnlyPassing
+		if sub.Name != t.Subset {
+			continue
 		}
-	}
-	if match := f.matchers[t]; match != nil {
-		g.Instances = slices.DeleteFunc(slices.Clone(v.Instances), func(i catalog.Instance) bool { return !match(i) })
+		g.OnlyPassing = sub.OnlyPassing
+		if match := f.matchers[sub.Filter]; match != nil {
+			g.Instances = slices.DeleteFunc(slices.Clone(v.Instances), func(i catalog.Instance) bool { return !match(i) })
+		}
 	}
 	return g
 }
@@ -352,9 +419,11 @@ func count(groups []xds.Group) (healthy, total int) {
 }
 
 func (f *Feed) describe() []Target {
-	out := make([]Target, 0, len(f.targets))
+	out, notes := make([]Target, 0, len(f.targets)), f.rules.notes(f.mesh)
 	for _, t := range slices.SortedFunc(maps.Keys(f.targets), mesh.Target.Compare) {
-		out = append(out, *f.targets[t])
+		one := *f.targets[t]
+		one.Rules = notes[t]
+		out = append(out, one)
 	}
 	return out
 }

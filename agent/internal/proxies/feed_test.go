@@ -3,6 +3,8 @@ package proxies
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -27,6 +29,8 @@ type views struct {
 	known   map[catalog.Query]*catalog.View
 	changed map[catalog.Query]bool
 	wake    chan struct{}
+	// silent gives no answer for chains that are not set.
+	silent bool
 }
 
 func (v *views) Need(queries []catalog.Query) {
@@ -36,10 +40,20 @@ func (v *views) Need(queries []catalog.Query) {
 	v.needed = map[catalog.Query]bool{}
 	for _, q := range queries {
 		v.needed[q] = true
+		if q.Kind == catalog.DiscoveryChain && v.known[q] == nil && !v.silent {
+			v.known[q] = catalog.NewPairsView(q, map[string]string{q.Name: ""}) // no entries
+		}
 		if !before[q] && v.known[q] != nil {
 			v.note(q)
 		}
 	}
+}
+
+// list gives what is needed.
+func (v *views) list() []catalog.Query {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(v.needed), catalog.Query.Compare)
 }
 
 func (v *views) note(q catalog.Query) {
@@ -84,19 +98,26 @@ type world struct {
 // kept remembers what was saved.
 type kept struct {
 	mu    sync.Mutex
-	views map[string]*catalog.View
+	views map[catalog.Query]*catalog.View
 }
 
 func (k *kept) save(views []*catalog.View, gone []catalog.Query) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, v := range views {
-		k.views[v.Query.Name] = v
+		k.views[v.Query] = v
 	}
 	for _, q := range gone {
-		delete(k.views, q.Name)
+		delete(k.views, q)
 	}
 	return nil
+}
+
+// of gives what is saved of a query.
+func (k *kept) of(q catalog.Query) *catalog.View {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.views[q]
 }
 
 func inWorld(t *testing.T, f func(*world)) { inWorldAfter(t, nil, f) }
@@ -106,7 +127,7 @@ func inWorldAfter(t *testing.T, known []*catalog.View, f func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
-		w := &world{t: t, ctx: ctx, store: server.NewStore(), kept: &kept{views: map[string]*catalog.View{}}, views: &views{needed: map[catalog.Query]bool{}, known: map[catalog.Query]*catalog.View{},
+		w := &world{t: t, ctx: ctx, store: server.NewStore(), kept: &kept{views: map[catalog.Query]*catalog.View{}}, views: &views{needed: map[catalog.Query]bool{}, known: map[catalog.Query]*catalog.View{},
 			changed: map[catalog.Query]bool{}, wake: make(chan struct{}, 1)}}
 		w.feed = New(Options{Views: w.views, Store: w.store, Compile: filter.Compile, Known: known, Keep: w.kept.save, Log: hclog.NewNullLogger()})
 		done := make(chan error, 1)

@@ -22,7 +22,7 @@ func (s *Store) Views() (views []*catalog.View, err error) {
 		}
 		return b.ForEach(func(_, value []byte) error {
 			var v catalog.View
-			if json.Unmarshal(value, &v) == nil && v.Query.Kind == catalog.ServiceHealth {
+			if json.Unmarshal(value, &v) == nil && (v.Query.Kind == catalog.ServiceHealth || v.Query.Kind == catalog.DiscoveryChain) {
 				views = append(views, &v)
 			}
 			return nil
