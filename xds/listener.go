@@ -14,6 +14,7 @@ import (
 	router "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcm "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tcp "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	uuid "github.com/envoyproxy/go-control-plane/envoy/extensions/request_id/uuid/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -34,6 +35,15 @@ func httpManager(name string, d core.TrafficDirection, o mesh.Observe) (*hcm.Htt
 		// Rules on paths must not be got round by other spellings of a path.
 		out.NormalizePath, out.MergeSlashes = wrapperspb.Bool(true), true
 		out.PathWithEscapedSlashesAction = hcm.HttpConnectionManager_UNESCAPE_AND_REDIRECT
+	}
+	if o.Tracing != "" {
+		// Envoy would write into the id of a request whether it is traced, and a sticky
+		// caller goes by that id.
+		plain, err := pack(&uuid.UuidRequestIdConfig{PackTraceReason: wrapperspb.Bool(false)})
+		if err != nil {
+			return nil, err
+		}
+		out.RequestIdExtension = &hcm.RequestIDExtension{TypedConfig: plain}
 	}
 	for _, f := range []struct {
 		name   string

@@ -38,20 +38,32 @@ func virtualHost(name string, names []string, m *mesh.Mesh, t mesh.Target) (*rou
 	if t.Subset == "" {
 		for n, r := range s.Routes {
 			r.To = m.Resolve(r.To)
-			made, err := newRoute(fmt.Sprintf("%s/%s", s.Name, cmp.Or(r.Name, fmt.Sprint(n+1))), r, s)
+			made, err := newRoutes(fmt.Sprintf("%s/%s", s.Name, cmp.Or(r.Name, fmt.Sprint(n+1))), r, s)
 			if err != nil {
 				return nil, err
 			}
-			out.Routes = append(out.Routes, made)
+			out.Routes = append(out.Routes, made...)
 		}
 	}
 	rest := mesh.Route{Match: mesh.Match{Prefix: "/"}, To: m.Legs(t)}
-	made, err := newRoute(s.Name, rest, s)
+	made, err := newRoutes(s.Name, rest, s)
 	if err != nil {
 		return nil, err
 	}
-	out.Routes = append(out.Routes, made)
+	out.Routes = append(out.Routes, made...)
 	return out, nil
+}
+
+// newRoutes makes those of one declared route.
+func newRoutes(name string, r mesh.Route, s mesh.Service) ([]*route.Route, error) {
+	made, err := newRoute(name, r, s)
+	if err != nil {
+		return nil, err
+	}
+	if s.Sticky != nil && len(r.To) > 1 {
+		return stick(made, *s.Sticky), nil
+	}
+	return []*route.Route{made}, nil
 }
 
 func newRoute(name string, r mesh.Route, s mesh.Service) (*route.Route, error) {
@@ -84,14 +96,10 @@ func forward(r mesh.Route, s mesh.Service) *route.RouteAction {
 	if len(hash) == 0 {
 		hash = s.Balance.Hash
 	}
-	sticky := s.Sticky != nil && len(r.To) > 1
-	if sticky {
-		hash = append([]mesh.Hash{{Cookie: s.Sticky, Terminal: true}}, hash...)
-	}
 	for _, h := range hash {
 		out.HashPolicy = append(out.HashPolicy, hashPolicy(h))
 	}
-	split(out, r.To, sticky)
+	split(out, r.To, s.Sticky != nil)
 	rewrite(out, r)
 	if r.Retry != nil {
 		out.RetryPolicy = retry(*r.Retry)
@@ -111,8 +119,7 @@ func split(out *route.RouteAction, legs []mesh.Leg, sticky bool) {
 	}
 	weighted := &route.WeightedCluster{}
 	if sticky {
-		// The caller's cookie decides instead of chance. A leg that grows takes
-		// callers from the others and gives none back: see [mesh.Service.Sticky].
+		// The hash decides instead of chance: see stick.
 		weighted.RandomValueSpecifier = &route.WeightedCluster_UseHashPolicy{UseHashPolicy: wrapperspb.Bool(true)}
 	}
 	for _, leg := range legs {

@@ -56,6 +56,7 @@ func TestValidateNamesEveryMistake(t *testing.T) {
 		}, []string{`cohort[0]: "path" is no place`, `cohort[1].name: ":authority"`, `cohort[2].name: "a;b"`, "cohort[3].name: ", `cohort[4].value: "(" is no regular expression`,
 			"cohort[5].value: the regular expression is empty", "cohort[6].value: the value is longer"}},
 		"a cookie that cannot be set": {func(p *Plan) { p.Sticky = Sticky{"a=b", time.Millisecond} }, []string{`sticky.cookie: "a=b"`, "sticky.ttl: cookies count whole seconds"}},
+		"a cookie with a long name":   {func(p *Plan) { p.Sticky.Cookie = strings.Repeat("x", 65) }, []string{"sticky.cookie: the name is longer"}},
 		"a lifetime without a cookie": {func(p *Plan) { p.Sticky.TTL = time.Second }, []string{"sticky.ttl: there is a time to live"}},
 	}
 	for name, tc := range tests {

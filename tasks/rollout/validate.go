@@ -138,8 +138,12 @@ func (r *review) match(field string, m Match) {
 	}
 }
 
+// maxCookie keeps the expression for a sticky cookie well within what Envoy takes.
+const maxCookie = 64
+
 func (r *review) sticky(s Sticky) {
 	r.when(s.Cookie != "" && !token.MatchString(s.Cookie), "sticky.cookie", fmt.Sprintf("%s is no name of a cookie", quote(s.Cookie)), "use the letters, digits and signs that HTTP allows in names")
+	r.when(len(s.Cookie) > maxCookie, "sticky.cookie", fmt.Sprintf("the name is longer than %d bytes, and Envoy finds a cookie by an expression of limited size", maxCookie), "use a shorter one")
 	r.when(s.Cookie == "" && s.TTL != 0, "sticky.ttl", "there is a time to live without a cookie", "name the cookie")
 	r.when(s.TTL < 0 || s.TTL > MaxTime, "sticky.ttl", fmt.Sprintf("%s is below 0 or above %s", s.TTL, MaxTime), "use a time in between, or 0 for the browser's session")
 	r.when(s.TTL%time.Second != 0, "sticky.ttl", "cookies count whole seconds", "leave the fraction out")

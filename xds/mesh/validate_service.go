@@ -36,7 +36,10 @@ func (r *review) service(s Service) {
 	r.breaker(s.Breaker)
 	r.failover(s)
 	if s.Sticky != nil {
-		r.within("sticky", func() { r.cookie("cookie", *s.Sticky) })
+		r.within("sticky", func() {
+			r.cookie("cookie", *s.Sticky)
+			r.within("cookie", func() { r.cookieValue(Field{Name: s.Sticky.Name}) })
+		})
 	}
 	r.split(s, s.Default)
 	r.circle(s)

@@ -79,6 +79,7 @@ func TestEachMistakeIsToldWithPlaceAndReason(t *testing.T) {
 		"a hash that is not asked for":      {func(m *Mesh) { web(m).Balance.Hash = []Hash{{SourceIP: true}} }, "a.hcl:1:1 load_balancer.hash", "nothing is chosen"},
 		"a hash of two things":              {func(m *Mesh) { route(m).Hash = []Hash{{SourceIP: true, Query: "a"}} }, "a.hcl:2:3 hash[0]", "exactly one"},
 		"a sticky cookie without a name":    {func(m *Mesh) { web(m).Sticky = &Cookie{} }, "a.hcl:1:1 sticky.cookie", "no name"},
+		"a sticky cookie with a long name":  {func(m *Mesh) { web(m).Sticky = &Cookie{Name: strings.Repeat("x", 90)} }, "a.hcl:1:1 sticky.cookie", "an expression"},
 		"a cookie's path with a semicolon":  {func(m *Mesh) { web(m).Sticky = &Cookie{Name: "a", Path: "/;x"} }, "a.hcl:1:1 sticky.path", "no path"},
 		"a cookie of half a second":         {func(m *Mesh) { web(m).Sticky = &Cookie{Name: "a", TTL: time.Second / 2} }, "a.hcl:1:1 sticky.ttl", "whole seconds"},
 		"an outlier of 101 percent":         {func(m *Mesh) { web(m).Outlier = &Outlier{MaxPercent: 101} }, "a.hcl:1:1 outlier_detection.max_percent", "no percentage"},
