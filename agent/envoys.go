@@ -10,6 +10,7 @@ import (
 
 	"patchbay/agent/config"
 	"patchbay/agent/internal/canaries"
+	"patchbay/agent/internal/consul"
 	"patchbay/agent/internal/filter"
 	"patchbay/agent/internal/httpapi"
 	"patchbay/agent/internal/proxies"
@@ -27,6 +28,7 @@ const spread = 2 * time.Second
 // envoys are served what is declared of services, from the views that drive tasks.
 type envoys struct {
 	feed     *proxies.Feed
+	connect  *consul.Connect
 	server   *server.Server
 	listener net.Listener
 	log      hclog.Logger
@@ -56,9 +58,9 @@ func (p *parts) newEnvoys(cfg config.Config, board *canaries.Board, moved <-chan
 	}
 	views := p.consul.Follow()
 	store := server.NewStore()
-	e := &envoys{declared: cfg.Mesh, log: log, close: views.Close, moved: moved,
-		weigh: func(m mesh.Mesh) mesh.Mesh { return canaries.Weigh(m, board.Records()) },
-		feed:  proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Known: known, Keep: p.store.SaveViews, Log: log})}
+	e := &envoys{declared: cfg.Mesh, log: log, close: views.Close, moved: moved, connect: p.consul.Connect(),
+		weigh: func(m mesh.Mesh) mesh.Mesh { return canaries.Weigh(m, board.Records()) }}
+	e.feed = proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Connect: e.connect, Known: known, Keep: p.store.SaveViews, Log: log})
 	options := server.Options{Store: store, Admit: e.feed.Admit, Meter: p.metrics.pushes(), Spread: spread}
 	if secure != nil {
 		options.TLS = credentials.NewTLS(secure)
@@ -79,6 +81,7 @@ func (e *envoys) run(ctx context.Context) error {
 	defer e.close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return e.feed.Run(ctx) })
+	group.Go(func() error { return e.connect.Run(ctx) })
 	group.Go(func() error { return e.server.Serve(ctx, e.listener) })
 	group.Go(func() error { return e.shift(ctx) })
 	return group.Wait()

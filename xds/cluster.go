@@ -31,22 +31,26 @@ func ads() *core.ConfigSource {
 		ConfigSourceSpecifier: &core.ConfigSource_Ads{Ads: &core.AggregatedConfigSource{}}}
 }
 
-// newCluster makes the cluster of a target that the service declares.
+// newCluster makes the cluster of a target that the service declares. It has the
+// target's plain name, by which routes know it.
 func newCluster(t mesh.Target, s mesh.Service, secure *core.TransportSocket) (*Resource, error) {
-	c := &cluster.Cluster{Name: t.String(),
+	c := &cluster.Cluster{Name: t.Plain().String(),
 		ClusterDiscoveryType: &cluster.Cluster_Type{Type: cluster.Cluster_EDS},
 		EdsClusterConfig:     &cluster.Cluster_EdsClusterConfig{EdsConfig: ads()},
 		ConnectTimeout:       durationpb.New(cmp.Or(s.ConnectTimeout, connectTimeout)),
 		// Consul judges health; below the threshold Envoy would use all endpoints.
 		CommonLbConfig:  &cluster.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: float64(s.Panic)}},
 		CircuitBreakers: breakers(s.Breaker), OutlierDetection: outlier(s.Outlier), TransportSocket: secure}
+	if t.Connect {
+		c.EdsClusterConfig.ServiceName = t.String()
+	}
 	balance(c, s.Balance)
 	if err := speak(c, s.Protocol); err != nil {
 		return nil, err
 	}
 	r, err := NewResource(Cluster, c.GetName(), c)
 	if err == nil {
-		r.Waits = c.GetName()
+		r.Waits = t.String()
 	}
 	return r, err
 }

@@ -135,38 +135,75 @@ func passingFilter(stats string, m *mesh.Mesh, t mesh.Target) (*listener.Filter,
 	return networkFilter(tcpFilter, proxy)
 }
 
+// inboundRoutes names the routes of a sidecar's own requests; no target is called so.
+const inboundRoutes = "!inbound"
+
 // inbound makes listener and cluster of the requests that come to a sidecar.
-func inbound(s mesh.Sidecar, o mesh.Observe) (out []*Resource, err error) {
-	in := s.Inbound
-	local, err := localCluster(LocalCluster, in.LocalPort, in.Protocol)
+func inbound(s mesh.Sidecar, m *mesh.Mesh) ([]*Resource, error) {
+	local, err := localCluster(LocalCluster, s.Inbound.LocalPort, s.Inbound.Protocol)
 	if err != nil {
 		return nil, err
 	}
-	to := mesh.Target{Service: LocalCluster}
-	var filter *listener.Filter
-	if in.Protocol.L7() {
-		manager, err := httpManager("inbound", core.TrafficDirection_INBOUND, o)
-		if err != nil {
-			return nil, err
-		}
-		manager.RouteSpecifier = &hcm.HttpConnectionManager_RouteConfig{RouteConfig: &route.RouteConfiguration{Name: "inbound",
-			VirtualHosts: []*route.VirtualHost{{Name: "inbound", Domains: []string{"*"}, Routes: []*route.Route{{
-				Match: newMatch(mesh.Match{}), Action: &route.Route_Route{Route: &route.RouteAction{Timeout: durationpb.New(0),
-					ClusterSpecifier: &route.RouteAction_Cluster{Cluster: to.String()}}}}}}}}}
-		filter, err = networkFilter(hcmFilter, manager)
-		if err != nil {
-			return nil, err
-		}
-	} else {
-		proxy, err := tcpProxy("inbound", []mesh.Leg{{Target: to, Weight: mesh.Whole}}, o)
-		if err != nil {
-			return nil, err
-		}
-		if filter, err = networkFilter(tcpFilter, proxy); err != nil {
+	filters, routes, err := inboundFilters(s, m)
+	if err != nil {
+		return nil, err
+	}
+	chain := &listener.FilterChain{Filters: filters}
+	if s.Connect {
+		if chain.TransportSocket, err = (identity{s.Service, m.Says().Trust}).server(); err != nil {
 			return nil, err
 		}
 	}
-	l, err := encodeListener(newListener("inbound", cmp.Or(in.Address, "0.0.0.0"), in.Port, core.TrafficDirection_INBOUND,
-		&listener.FilterChain{Filters: []*listener.Filter{filter}}))
-	return []*Resource{local, l}, err
+	l, err := encodeListener(newListener("inbound", cmp.Or(s.Inbound.Address, "0.0.0.0"), s.Inbound.Port, core.TrafficDirection_INBOUND, chain))
+	return append(routes, local, l), err
+}
+
+// inboundFilters makes what takes a sidecar's own requests, and the routes that it
+// waits for.
+func inboundFilters(s mesh.Sidecar, m *mesh.Mesh) (filters []*listener.Filter, routes []*Resource, err error) {
+	to := mesh.Target{Service: LocalCluster}
+	if s.Inbound.Protocol.L7() {
+		return inboundRequests(s, m, to)
+	}
+	if s.Connect {
+		guard, err := guardTCP(m.Says().Trust, m.Says().Intentions[s.Service])
+		if err != nil {
+			return nil, nil, err
+		}
+		filters = append(filters, guard)
+	}
+	proxy, err := tcpProxy("inbound", []mesh.Leg{{Target: to, Weight: mesh.Whole}}, m.Observe)
+	if err != nil {
+		return nil, nil, err
+	}
+	filter, err := networkFilter(tcpFilter, proxy)
+	return append(filters, filter), nil, err
+}
+
+func inboundRequests(s mesh.Sidecar, m *mesh.Mesh, to mesh.Target) (filters []*listener.Filter, routes []*Resource, err error) {
+	manager, err := httpManager("inbound", core.TrafficDirection_INBOUND, m.Observe)
+	if err != nil {
+		return nil, nil, err
+	}
+	host := &route.VirtualHost{Name: "inbound", Domains: []string{"*"}, Routes: []*route.Route{{
+		Match: newMatch(mesh.Match{}), Action: &route.Route_Route{Route: &route.RouteAction{Timeout: durationpb.New(0),
+			ClusterSpecifier: &route.RouteAction_Cluster{Cluster: to.String()}}}}}}
+	config := &route.RouteConfiguration{Name: "inbound", VirtualHosts: []*route.VirtualHost{host}}
+	if s.Connect {
+		tellCaller(manager)
+		dynamic(manager, inboundRoutes)
+		config.Name = inboundRoutes
+		if err := cmp.Or(guardHTTP(manager), guarded(host, m.Says().Trust, m.Says().Intentions[s.Service])); err != nil {
+			return nil, nil, err
+		}
+		r, err := NewResource(Routes, inboundRoutes, config)
+		if err != nil {
+			return nil, nil, err
+		}
+		routes = append(routes, r)
+	} else {
+		manager.RouteSpecifier = &hcm.HttpConnectionManager_RouteConfig{RouteConfig: config}
+	}
+	filter, err := networkFilter(hcmFilter, manager)
+	return []*listener.Filter{filter}, routes, err
 }

@@ -61,19 +61,22 @@ func regex(re string) *matcher.RegexMatcher { return &matcher.RegexMatcher{Regex
 
 // text gives the condition on a value; ok is false when presence is all that is asked.
 func text(f mesh.Field) (m *matcher.StringMatcher, ok bool) {
+	m = &matcher.StringMatcher{IgnoreCase: f.IgnoreCase}
 	switch {
 	case f.Exact != "":
-		return &matcher.StringMatcher{MatchPattern: &matcher.StringMatcher_Exact{Exact: f.Exact}}, true
+		m.MatchPattern = &matcher.StringMatcher_Exact{Exact: f.Exact}
 	case f.Prefix != "":
-		return &matcher.StringMatcher{MatchPattern: &matcher.StringMatcher_Prefix{Prefix: f.Prefix}}, true
+		m.MatchPattern = &matcher.StringMatcher_Prefix{Prefix: f.Prefix}
 	case f.Suffix != "":
-		return &matcher.StringMatcher{MatchPattern: &matcher.StringMatcher_Suffix{Suffix: f.Suffix}}, true
+		m.MatchPattern = &matcher.StringMatcher_Suffix{Suffix: f.Suffix}
 	case f.Contains != "":
-		return &matcher.StringMatcher{MatchPattern: &matcher.StringMatcher_Contains{Contains: f.Contains}}, true
-	case f.Regex != "":
-		return &matcher.StringMatcher{MatchPattern: &matcher.StringMatcher_SafeRegex{SafeRegex: regex(f.Regex)}}, true
+		m.MatchPattern = &matcher.StringMatcher_Contains{Contains: f.Contains}
+	case f.Regex != "": // Envoy folds no case of expressions
+		return &matcher.StringMatcher{MatchPattern: &matcher.StringMatcher_SafeRegex{SafeRegex: regex(folded(f.Regex, f.IgnoreCase))}}, true
+	default:
+		return nil, false
 	}
-	return nil, false
+	return m, true
 }
 
 func headerMatch(f mesh.Field) *route.HeaderMatcher {

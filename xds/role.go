@@ -35,6 +35,9 @@ type Role struct {
 	Resources []*Resource
 	// Targets are those whose endpoints the role's clusters wait for, in order.
 	Targets []mesh.Target
+	// Identity is the service whose certificate the role shows to others; "" for none.
+	// Such a role is of use only with the secrets of [LeafName] and [RootsName].
+	Identity string
 }
 
 // NewRoles makes the roles of everything that is declared, by name.
@@ -65,10 +68,28 @@ func NewRoles(m *mesh.Mesh) ([]Role, error) {
 	return out, nil
 }
 
+// NewRole makes one role that is declared.
+func NewRole(m *mesh.Mesh, name string) (Role, error) {
+	for _, s := range m.Sidecars {
+		if SidecarRole(s.Service) == name {
+			return sidecar(m, s)
+		}
+	}
+	for _, g := range m.Gateways {
+		if GatewayRole(g.Name) == name {
+			return gateway(m, g)
+		}
+	}
+	return Role{}, fmt.Errorf("make resources of %s: it is not declared", name)
+}
+
 func sidecar(m *mesh.Mesh, s mesh.Sidecar) (Role, error) {
 	b := builder{mesh: m, role: Role{Name: SidecarRole(s.Service)}}
+	if s.Connect {
+		b.role.Identity = s.Service
+	}
 	if s.Inbound != nil {
-		b.add(inbound(s, m.Observe))
+		b.add(inbound(s, m))
 	}
 	for _, u := range s.Upstreams {
 		b.reach(u.Target)
@@ -116,12 +137,25 @@ func (b *builder) add(list []*Resource, err error) {
 // reach adds the clusters that requests to t can go to.
 func (b *builder) reach(t mesh.Target) {
 	for _, target := range b.mesh.Targets(t) {
+		target.Connect = b.role.Identity != ""
 		if slices.Contains(b.role.Targets, target) {
 			continue
 		}
 		b.role.Targets = append(b.role.Targets, target)
-		b.one(newCluster(target, b.mesh.Service(target), nil))
+		secure, err := b.secure(target)
+		if b.err == nil {
+			b.err = err
+		}
+		b.one(newCluster(target, b.mesh.Service(target), secure))
 	}
+}
+
+// secure makes the socket to a target; nil where connections are plain.
+func (b *builder) secure(t mesh.Target) (*core.TransportSocket, error) {
+	if !t.Connect {
+		return nil, nil
+	}
+	return identity{b.role.Identity, b.mesh.Says().Trust}.client(b.mesh.Behind(t))
 }
 
 func (b *builder) finish() (Role, error) {

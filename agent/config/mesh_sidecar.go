@@ -15,6 +15,7 @@ func (d *decoder) sidecar(b labelled) mesh.Sidecar {
 	in := mesh.Inbound{}
 	p.fields(b.body, map[string]setter{
 		"port":     p.integer(&in.LocalPort, 1, maxPort),
+		"connect":  p.boolean(&s.Connect),
 		"protocol": p.protocol(&in.Protocol),
 		"listen": p.sub("listen", func(p place) map[string]setter {
 			return map[string]setter{"address": p.listenAddress(&in.Address), "port": p.integer(&in.Port, 1, maxPort)}

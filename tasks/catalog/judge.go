@@ -37,7 +37,7 @@ func Judge(prev, next *View, goneNodes map[string]bool) Doubt {
 	had, have := prev.entries(), next.entries()
 	reason := shrinkReason(entryWord[next.Query.Kind], len(had), len(lostEntries(had, have)), len(have), newEpoch)
 	nodeWent := false
-	if next.Query.Kind == ServiceHealth {
+	if next.Query.Kind.Instances() {
 		registered, passing := Lost(prev, next)
 		for _, i := range append(registered, passing...) {
 			nodeWent = nodeWent || goneNodes[i.Node.Name]
@@ -91,7 +91,7 @@ func Lost(prev, next *View) (registered, passing []Instance) {
 // Confirms tells whether a confirming read agrees with the doubted answer: what
 // left stayed away. It may have lost more.
 func Confirms(prev, doubted, read *View) bool {
-	if prev.Query.Kind != ServiceHealth {
+	if !prev.Query.Kind.Instances() {
 		still := lostEntries(prev.entries(), read.entries())
 		for name := range lostEntries(prev.entries(), doubted.entries()) {
 			if !still[name] {

@@ -27,7 +27,13 @@ const (
 	// entries; the one pair is the service's name and the answer, "" when Consul
 	// compiles none.
 	DiscoveryChain
+	// ServiceConnect asks for every instance at which a service is reached through
+	// Consul Connect: its sidecar proxies, or itself where it speaks Connect.
+	ServiceConnect
 )
+
+// Instances tells whether an answer lists instances of one service.
+func (k Kind) Instances() bool { return k == ServiceHealth || k == ServiceConnect }
 
 // Query names one thing watched in Consul. It is comparable: tasks that ask the
 // same share one blocking query and one view.
@@ -45,7 +51,8 @@ type Query struct {
 // String names the query in logs and errors, such as "health of web in dc2".
 func (q Query) String() string {
 	s := map[Kind]string{ServiceHealth: "health of " + q.Name, ServiceNames: "list of services", KVKey: "key " + q.Name,
-		KVPrefix: "keys below " + q.Name, NodeNames: "list of nodes", DiscoveryChain: "discovery chain of " + q.Name}[q.Kind]
+		KVPrefix: "keys below " + q.Name, NodeNames: "list of nodes", DiscoveryChain: "discovery chain of " + q.Name,
+		ServiceConnect: "connect proxies of " + q.Name}[q.Kind]
 	if q.NodeMeta != "" {
 		s += " on nodes with " + q.NodeMeta
 	}
@@ -135,7 +142,7 @@ type Departure struct {
 // View is one query's whole answer. It is immutable: share it, never change it.
 type View struct {
 	Query Query
-	// Instances are sorted by key; nil but for ServiceHealth.
+	// Instances are sorted by key; nil unless the query lists instances.
 	Instances []Instance
 	// Names maps a service to its sorted tags; nil but for ServiceNames.
 	Names map[string][]string
@@ -172,7 +179,7 @@ func (v *View) Len() int { return len(v.Instances) + len(v.Names) + len(v.Pairs)
 // knows nothing of instances.
 func (v *View) Lists(name string) bool { return v.entries()[name] }
 
-// NewServiceView makes the trusted view of a ServiceHealth query. It sorts
+// NewServiceView makes the trusted view of a query that lists instances. It sorts
 // instances, their tags and checks in place and owns them from then on.
 func NewServiceView(q Query, instances []Instance) *View {
 	for n := range instances {

@@ -7,11 +7,16 @@ type Mesh struct {
 	Gateways []Gateway
 	// Logs, Tracing and Tags are for every sidecar and gateway.
 	Observe Observe
+	// Connect is what Consul says, not what is declared; nil until it is known.
+	Connect *Connect
 }
 
 // Sidecar is an Envoy beside the instances of a service.
 type Sidecar struct {
 	Service string
+	// Connect makes all connections to and from other sidecars mutual TLS with
+	// identities of Consul Connect.
+	Connect bool
 	// Inbound takes requests for the service; nil when the sidecar is for outgoing
 	// requests only.
 	Inbound   *Inbound

@@ -36,6 +36,16 @@ func (m *Mesh) Declares(t Target) bool {
 	})
 }
 
+// Port is where the sidecars of a target's service take connections by mutual TLS; 0
+// when none is declared here.
+func (m *Mesh) Port(t Target) int {
+	n := slices.IndexFunc(m.Sidecars, func(s Sidecar) bool { return s.Service == t.Service && s.Connect && s.Inbound != nil })
+	if n < 0 || t.Datacenter != "" || t.Namespace != "" {
+		return 0
+	}
+	return m.Sidecars[n].Inbound.Port
+}
+
 // Targets lists the clusters that requests to a target can go to, in order.
 func (m *Mesh) Targets(t Target) []Target {
 	var out []Target
@@ -67,8 +77,14 @@ func (m *Mesh) Behind(t Target) []Target {
 			spares = x.Failover
 		}
 	}
-	own := func(s Target) bool { return s == t } // a subset that is the spare of the others
-	return append([]Target{t}, slices.DeleteFunc(slices.Clone(spares), own)...)
+	out := []Target{t}
+	for _, spare := range spares {
+		if spare != t.Plain() { // a subset that is the spare of the others
+			spare.Connect = t.Connect
+			out = append(out, spare)
+		}
+	}
+	return out
 }
 
 // Legs are the targets of a service's requests that no route matches. A subset that

@@ -47,6 +47,8 @@ type Match struct {
 type Field struct {
 	Name                                   string
 	Exact, Prefix, Suffix, Contains, Regex string
+	// IgnoreCase is of the value.
+	IgnoreCase bool
 	// Absent turns the condition round.
 	Absent bool
 }

@@ -29,10 +29,19 @@ type Target struct {
 	Subset string
 	// Datacenter and Namespace are "" for the agent's own.
 	Datacenter, Namespace string
+	// Connect tells that the instances are reached through their sidecars, by mutual
+	// TLS; it is set of endpoints alone, never of what is declared.
+	Connect bool
+}
+
+// Plain is the target as it is declared.
+func (t Target) Plain() Target {
+	t.Connect = false
+	return t
 }
 
 // String names the target's cluster: service, then /subset, @datacenter and
-// +namespace where they are set. Different targets have different names.
+// +namespace where they are set, and !connect. Different targets have different names.
 func (t Target) String() string {
 	out := url.PathEscape(t.Service)
 	for _, part := range []struct{ sign, text string }{{"/", t.Subset}, {"@", t.Datacenter}, {"+", t.Namespace}} {
@@ -40,13 +49,23 @@ func (t Target) String() string {
 			out += part.sign + url.QueryEscape(part.text)
 		}
 	}
+	if t.Connect {
+		out += "!connect"
+	}
 	return out
 }
 
 // Compare orders targets by service, subset, datacenter and namespace.
 func (t Target) Compare(u Target) int {
 	return cmp.Or(cmp.Compare(t.Service, u.Service), cmp.Compare(t.Subset, u.Subset),
-		cmp.Compare(t.Datacenter, u.Datacenter), cmp.Compare(t.Namespace, u.Namespace))
+		cmp.Compare(t.Datacenter, u.Datacenter), cmp.Compare(t.Namespace, u.Namespace), cmp.Compare(rank(t.Connect), rank(u.Connect)))
+}
+
+func rank(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // Service is how requests to a service are routed and how its instances are used.

@@ -71,6 +71,21 @@ func (s *Store) Has(scope string) bool {
 	return sc != nil && sc.published()
 }
 
+// Versions tells what is served for the scope.
+func (s *Store) Versions(scope string) map[Key]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[Key]string{}
+	if sc := s.scopes[scope]; sc != nil {
+		for k, e := range sc.entries {
+			if r := e.current.Load(); r != nil {
+				out[k] = r.Version
+			}
+		}
+	}
+	return out
+}
+
 // Await waits until something was published for the scope, or until ctx ends.
 func (s *Store) Await(ctx context.Context, scope string) error {
 	s.mu.Lock()

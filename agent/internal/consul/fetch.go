@@ -25,7 +25,7 @@ func (c *Client) fetch(q catalog.Query, opts *api.QueryOptions) (*catalog.View, 
 	}
 	opts.NodeMeta = meta
 	switch q.Kind {
-	case catalog.ServiceHealth:
+	case catalog.ServiceHealth, catalog.ServiceConnect:
 		return c.fetchHealth(q, opts)
 	case catalog.ServiceNames:
 		names, meta, err := c.api.Catalog().Services(opts)
@@ -64,7 +64,11 @@ func (c *Client) fetchHealth(q catalog.Query, opts *api.QueryOptions) (*catalog.
 	if !readable(q.Name) {
 		return nil, nil, errors.New("no request to Consul can carry this name; rename the service")
 	}
-	entries, meta, err := c.api.Health().Service(url.PathEscape(q.Name), "", false, opts)
+	read := c.api.Health().Service
+	if q.Kind == catalog.ServiceConnect {
+		read = c.api.Health().Connect
+	}
+	entries, meta, err := read(url.PathEscape(q.Name), "", false, opts)
 	return decoded(c, opts, meta, err, func() (*catalog.View, error) {
 		instances, err := decodeService(entries)
 		if err != nil {

@@ -65,7 +65,7 @@ func (p *poll) first(ctx context.Context, got answer) error {
 			return fmt.Errorf("read %s: %w", p.query, err)
 		}
 	}
-	if got.view.Empty() && p.query.Kind != catalog.ServiceHealth {
+	if got.view.Empty() && !p.query.Kind.Instances() {
 		read, err := p.client.plain(ctx, p.query, true)
 		if err == nil {
 			err = p.believe(read)

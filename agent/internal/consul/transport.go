@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -104,6 +105,10 @@ func newTransport(cfg config.Consul) (*http.Transport, error) {
 // the library does not tell, a pointer to int.
 type codeKey struct{}
 
+// queryKey is the key of a context under which a caller puts what the library has no
+// field for into the query of the URL, as [url.Values].
+type queryKey struct{}
+
 // guard is the last step of every request: it sets the token, as a header and
 // nowhere else, undoes what the environment may have added and bounds the answer.
 type guard struct {
@@ -119,6 +124,9 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.Header.Set("X-Consul-Token", token.Reveal())
 	}
 	query := req.URL.Query()
+	if more, ok := req.Context().Value(queryKey{}).(url.Values); ok {
+		maps.Copy(query, more)
+	}
 	for _, name := range []string{"ns", "partition"} {
 		if query.Get(name) == unset {
 			query.Del(name)

@@ -38,6 +38,8 @@ type Options struct {
 	Store *server.Store
 	// Compile reads a Consul filter expression.
 	Compile func(string) (tasks.Matcher, error)
+	// Connect, when set, gives identities to the roles that have one.
+	Connect Connect
 	// Known are the last good views of an earlier process; Keep saves those of this
 	// one.
 	Known []*catalog.View
@@ -68,6 +70,10 @@ type Feed struct {
 	// of tells which targets are built from a query.
 	of      map[catalog.Query][]mesh.Target
 	targets map[mesh.Target]*Target
+	// unruled are roles that wait for Consul's rules.
+	unruled map[string]bool
+	// identities are those of the roles that speak mutual TLS.
+	identities identities
 }
 
 type declaration struct {
@@ -152,6 +158,8 @@ func (f *Feed) Run(ctx context.Context) error {
 			d.done <- f.declare(d.mesh)
 		case answer := <-f.ask:
 			answer <- f.describe()
+		case <-f.news():
+			f.hear()
 		case <-changed:
 			f.take(f.opts.Views.Take())
 			changed = nil
@@ -214,17 +222,21 @@ func (f *Feed) lay() error {
 	if err != nil {
 		return err
 	}
+	m.Connect = f.mesh.Connect
 	roles, err := xds.NewRoles(m)
 	if err != nil {
 		return err
 	}
 	f.mesh, f.matchers = m, matchers
 	f.aim(roles)
+	f.unruled = map[string]bool{}
 	for role, list := range needs {
 		if slices.ContainsFunc(list, func(one *rule) bool { return !one.known() }) {
 			delete(f.pending, role)
+			f.unruled[role] = true
 		}
 	}
+	f.identify(roles)
 	f.opts.Views.Need(slices.SortedFunc(maps.Keys(f.of), catalog.Query.Compare))
 	f.recall()
 	return nil
@@ -274,7 +286,7 @@ func (f *Feed) aim(roles []xds.Role) {
 				f.targets[t] = &Target{Target: t}
 			}
 			for _, behind := range f.mesh.Behind(t) {
-				q := query(behind)
+				q := f.query(behind)
 				f.of[q] = append(f.of[q], t)
 			}
 		}
@@ -286,11 +298,6 @@ func (f *Feed) aim(roles []xds.Role) {
 			delete(f.served, name)
 		}
 	}
-}
-
-// query asks for the health of a target's service.
-func query(t mesh.Target) catalog.Query {
-	return catalog.Query{Kind: catalog.ServiceHealth, Name: t.Service, Datacenter: t.Datacenter, Namespace: t.Namespace}
 }
 
 // take builds the endpoints of the services whose views changed.
@@ -338,7 +345,7 @@ func (f *Feed) publish(targets []mesh.Target) {
 	}
 	changes := []server.Change{shared}
 	for name, r := range f.pending {
-		if slices.ContainsFunc(r.Targets, func(t mesh.Target) bool { return f.targets[t].Version == "" }) {
+		if !f.identified(r) || slices.ContainsFunc(r.Targets, func(t mesh.Target) bool { return f.targets[t].Version == "" }) {
 			continue
 		}
 		delete(f.pending, name)
@@ -349,7 +356,7 @@ func (f *Feed) publish(targets []mesh.Target) {
 
 // give makes the change that brings a role to what is wanted.
 func (f *Feed) give(r xds.Role) server.Change {
-	out := server.Change{Scope: r.Name, Upserts: r.Resources}
+	out := server.Change{Scope: r.Name, Upserts: slices.Concat(r.Resources, f.secrets(r))}
 	now := map[server.Key]bool{}
 	for _, x := range r.Resources {
 		now[server.Key{Type: x.Type, Name: x.Name}] = true
@@ -368,7 +375,7 @@ func (f *Feed) build(t mesh.Target) *xds.Resource {
 	var groups []xds.Group
 	state := f.targets[t]
 	for n, behind := range f.mesh.Behind(t) {
-		v := f.views[query(behind)]
+		v := f.views[f.query(behind)]
 		if v == nil && n == 0 {
 			return nil
 		}
@@ -393,14 +400,14 @@ func (f *Feed) build(t mesh.Target) *xds.Resource {
 
 // group gives the instances of one priority.
 func (f *Feed) group(t mesh.Target, v *catalog.View) xds.Group {
-	g := xds.Group{Instances: v.Instances}
+	g := xds.Group{Instances: f.beside(t, v.Instances)}
 	for _, sub := range f.mesh.Service(t).Subsets {
 		if sub.Name != t.Subset {
 			continue
 		}
 		g.OnlyPassing = sub.OnlyPassing
 		if match := f.matchers[sub.Filter]; match != nil {
-			g.Instances = slices.DeleteFunc(slices.Clone(v.Instances), func(i catalog.Instance) bool { return !match(i) })
+			g.Instances = slices.DeleteFunc(slices.Clone(g.Instances), func(i catalog.Instance) bool { return !match(i) })
 		}
 	}
 	return g

@@ -93,6 +93,8 @@ type world struct {
 	feed  *Feed
 	store *server.Store
 	kept  *kept
+	// connect tells of identities.
+	connect *connected
 }
 
 // kept remembers what was saved.
@@ -129,7 +131,8 @@ func inWorldAfter(t *testing.T, known []*catalog.View, f func(*world)) {
 		ctx, cancel := context.WithCancel(context.Background())
 		w := &world{t: t, ctx: ctx, store: server.NewStore(), kept: &kept{views: map[catalog.Query]*catalog.View{}}, views: &views{needed: map[catalog.Query]bool{}, known: map[catalog.Query]*catalog.View{},
 			changed: map[catalog.Query]bool{}, wake: make(chan struct{}, 1)}}
-		w.feed = New(Options{Views: w.views, Store: w.store, Compile: filter.Compile, Known: known, Keep: w.kept.save, Log: hclog.NewNullLogger()})
+		w.connect = &connected{news: make(chan struct{}, 1)}
+		w.feed = New(Options{Views: w.views, Connect: w.connect, Store: w.store, Compile: filter.Compile, Known: known, Keep: w.kept.save, Log: hclog.NewNullLogger()})
 		done := make(chan error, 1)
 		go func() { done <- w.feed.Run(ctx) }()
 		f(w)
