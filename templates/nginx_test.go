@@ -123,6 +123,56 @@ func TestNginxServesWeightedAndIPv6Backends(t *testing.T) {
 	}
 }
 
+func TestNginxShiftsTrafficAsACanarySays(t *testing.T) {
+	e := newEdge(t, "")
+	s := newStack(t, e, live, `canary_weights = var.canary_weights`, `canary_subsets = { "1" = "v1" }`)
+	s.write(t, "canary.tf", []byte("variable \"canary_weights\" { type = any }\n"))
+	of := func(version, weight string) instance {
+		return instance{Name: "web", Address: "10.0.0.1", Port: 80, Status: "passing", Meta: map[string]string{"version": version, "weight": weight}}
+	}
+	sick := with(of("1", "9"), func(i *instance) { i.Status = "critical" })
+	bare := with(of("1", "4"), func(i *instance) { i.Meta = nil })
+	other := with(of("1", "4"), func(i *instance) { i.Name = "shop" })
+	s.give(t, of("1", "1"), of("1", "3"), of("v2", "2"), sick, bare, other)
+	for _, step := range []struct {
+		sentence string
+		shares   map[string]any
+		want     []string
+	}{
+		{"a step divides each share by weight", map[string]any{"v1": 95, "v2": 5}, []string{"15556", "46668", "3275", "9 down", "1 down"}},
+		{"a small share is not lost", map[string]any{"v1": 99.999, "v2": 0.001}, []string{"16374", "49124", "1", "9 down", "1 down"}},
+		{"before the first step and after a rollback", map[string]any{"v1": 100, "v2": 0}, []string{"16375", "49125", "1 down", "9 down", "1 down"}},
+		{"at the end", map[string]any{"v1": 0, "v2": 100}, []string{"1 down", "1 down", "65500", "9 down", "1 down"}},
+		{"a share of a subset without instances does not end all traffic", map[string]any{"v1": 0, "v3": 100}, []string{"1", "3", "2", "9 down", "1"}},
+	} {
+		s.set(t, "canary_weights", map[string]any{"web": step.shares, "absent": map[string]any{"v1": 100}})
+		s.apply(t)
+		var up map[string]struct{ Servers []string }
+		s.output(t, "upstreams", &up)
+		var got []string
+		for _, server := range up["web"].Servers {
+			_, weight, _ := strings.Cut(server, "weight=")
+			weight, _, _ = strings.Cut(weight, " max_fails")
+			if strings.HasSuffix(server, " down") {
+				weight += " down"
+			}
+			got = append(got, weight)
+		}
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("%s: weights (-want +got):\n%s", step.sentence, diff)
+		}
+		if !strings.Contains(up["shop"].Servers[0], "weight=4 ") {
+			t.Errorf("%s: a service without a canary has %q", step.sentence, up["shop"].Servers)
+		}
+	}
+	s.settled(t)
+	var skipped []map[string]string
+	s.output(t, "skipped", &skipped)
+	if len(skipped) != 1 || skipped[0]["service"] != "web" || !strings.Contains(skipped[0]["reason"], "without the weights of its canary") {
+		t.Errorf("skipped = %q, want the weights that were left aside", skipped)
+	}
+}
+
 func TestNginxKeepsAnEmptyUpstream(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live, `service_names = ["web"]`)

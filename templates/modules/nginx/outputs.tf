@@ -7,5 +7,5 @@ output "upstreams" {
 
 output "skipped" {
   description = "What was left out or replaced, and why: service, instance (a key of services, empty for a whole service) and reason."
-  value       = concat(local.skipped, local.odd_weights, local.odd_settings)
+  value       = concat(local.skipped, local.odd_weights, local.odd_settings, local.odd_canaries)
 }

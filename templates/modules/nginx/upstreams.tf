@@ -43,7 +43,7 @@ locals {
   }
   resolved = { for j in local.judged : j.i.service => 1... if j.host.name != null }
   servers = {
-    for j in local.judged : j.i.service => join("", [
+    for j in local.weighed : j.i.service => join("", [
       j.host.ip6 == null ? coalesce(j.host.ip4, j.host.name) : "[${j.host.ip6}]", ":", j.i.port,
       " weight=", max(1, min(j.weight, local.heaviest[j.i.service])),
       " max_fails=", local.chosen[j.i.service].max_fails, " fail_timeout=", local.chosen[j.i.service].fail_timeout,

@@ -23,6 +23,24 @@ variable "instance_weights" {
   default     = {}
 }
 
+variable "canary_weights" {
+  description = "Percent of each subset of a service that has a canary, as Patchbay gives them."
+  type        = map(map(number))
+  default     = {}
+}
+
+variable "canary_meta" {
+  description = "Name of the meta value that tells an instance's subset."
+  type        = string
+  default     = "version"
+}
+
+variable "canary_subsets" {
+  description = "Subset by that meta value, where the two are not the same text."
+  type        = map(string)
+  default     = {}
+}
+
 variable "config_path" {
   description = "Absolute path of the file that this module owns. NGINX must include it, and no other module may write it."
   type        = string
