@@ -26,6 +26,15 @@ const (
 // SidecarRole names the role of the sidecars of a service.
 func SidecarRole(service string) string { return sidecarRole + service }
 
+// VariantRole names the role of those sidecars of a service that are registered alike;
+// a variant "" is that of [SidecarRole].
+func VariantRole(service, variant string) string {
+	if variant == "" {
+		return SidecarRole(service)
+	}
+	return SidecarRole(service) + "#" + variant
+}
+
 // GatewayRole names the role of a gateway.
 func GatewayRole(name string) string { return gatewayRole + name }
 
@@ -71,7 +80,7 @@ func NewRoles(m *mesh.Mesh) ([]Role, error) {
 // NewRole makes one role that is declared.
 func NewRole(m *mesh.Mesh, name string) (Role, error) {
 	for _, s := range m.Sidecars {
-		if SidecarRole(s.Service) == name {
+		if VariantRole(s.Service, s.Variant) == name {
 			return sidecar(m, s)
 		}
 	}
@@ -84,7 +93,11 @@ func NewRole(m *mesh.Mesh, name string) (Role, error) {
 }
 
 func sidecar(m *mesh.Mesh, s mesh.Sidecar) (Role, error) {
-	b := builder{mesh: m, role: Role{Name: SidecarRole(s.Service)}}
+	if s.Observe != nil {
+		own := *m
+		own.Observe, m = *s.Observe, &own
+	}
+	b := builder{mesh: m, role: Role{Name: VariantRole(s.Service, s.Variant)}}
 	if s.Connect {
 		b.role.Identity = s.Service
 	}
@@ -92,6 +105,8 @@ func sidecar(m *mesh.Mesh, s mesh.Sidecar) (Role, error) {
 		b.add(inbound(s, m))
 	}
 	for _, u := range s.Upstreams {
+		m := seen(m, u)
+		b.mesh = m
 		b.reach(u.Target)
 		b.one(upstreamListener(m, u))
 		if m.Service(u.Target).Protocol.L7() {

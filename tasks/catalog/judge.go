@@ -121,7 +121,8 @@ func subset(some, all []Instance) bool {
 }
 
 // entryWord names the entries of a view that has no instances.
-var entryWord = map[Kind]string{ServiceNames: "services", KVKey: "keys", KVPrefix: "keys", NodeNames: "nodes"}
+var entryWord = map[Kind]string{ServiceNames: "services", KVKey: "keys", KVPrefix: "keys", NodeNames: "nodes",
+	DiscoveryChain: "chains", ConnectProxies: "proxies"}
 
 // entries are the names of what a view without instances lists.
 func (v *View) entries() map[string]bool {

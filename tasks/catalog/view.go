@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -30,6 +32,9 @@ const (
 	// ServiceConnect asks for every instance at which a service is reached through
 	// Consul Connect: its sidecar proxies, or itself where it speaks Connect.
 	ServiceConnect
+	// ConnectProxies asks how the sidecar proxies of a service are registered; the
+	// pairs are those of [ProxyKey].
+	ConnectProxies
 )
 
 // Instances tells whether an answer lists instances of one service.
@@ -52,7 +57,7 @@ type Query struct {
 func (q Query) String() string {
 	s := map[Kind]string{ServiceHealth: "health of " + q.Name, ServiceNames: "list of services", KVKey: "key " + q.Name,
 		KVPrefix: "keys below " + q.Name, NodeNames: "list of nodes", DiscoveryChain: "discovery chain of " + q.Name,
-		ServiceConnect: "connect proxies of " + q.Name}[q.Kind]
+		ServiceConnect: "connect proxies of " + q.Name, ConnectProxies: "registrations of proxies of " + q.Name}[q.Kind]
 	if q.NodeMeta != "" {
 		s += " on nodes with " + q.NodeMeta
 	}
@@ -149,8 +154,8 @@ type View struct {
 	// Lingering are services that Consul lists no more while their health must
 	// still be read, sorted: they lost their last instance not long ago.
 	Lingering []string
-	// Pairs maps a full key to its value; nil but for KVKey, KVPrefix and
-	// DiscoveryChain.
+	// Pairs maps a full key to its value; nil but for KVKey, KVPrefix, DiscoveryChain
+	// and ConnectProxies.
 	Pairs map[string]string
 	// Nodes are sorted by name; nil but for NodeNames.
 	Nodes []Node
@@ -250,6 +255,21 @@ func (v *View) Linger(names []string) *View {
 // then on.
 func NewPairsView(q Query, pairs map[string]string) *View {
 	return &View{Query: q, Pairs: pairs, Digest: NewHasher().Map(pairs).Sum(), Verdict: Verdict{Trust: Trusted}}
+}
+
+// ProxyKey names a proxy by its id, which is unique on its node alone.
+func ProxyKey(id, node string) string { return url.QueryEscape(id) + "@" + url.QueryEscape(node) }
+
+// SplitProxyKey reverses [ProxyKey].
+func SplitProxyKey(key string) (id, node string) {
+	id, node, _ = strings.Cut(key, "@")
+	plain := func(s string) string {
+		if out, err := url.QueryUnescape(s); err == nil {
+			return out
+		}
+		return s
+	}
+	return plain(id), plain(node)
 }
 
 // NewNodesView makes the trusted view of a NodeNames query. It sorts nodes in

@@ -1,5 +1,7 @@
 package mesh
 
+import "time"
+
 // Mesh is all that is declared.
 type Mesh struct {
 	Services []Service
@@ -14,6 +16,11 @@ type Mesh struct {
 // Sidecar is an Envoy beside the instances of a service.
 type Sidecar struct {
 	Service string
+	// Variant tells sidecars of one service apart that are registered differently; ""
+	// for the one that is declared.
+	Variant string
+	// Observe, when it is not nil, takes the place of the mesh's.
+	Observe *Observe
 	// Connect makes all connections to and from other sidecars mutual TLS with
 	// identities of Consul Connect.
 	Connect bool
@@ -41,6 +48,12 @@ type Upstream struct {
 	Address  string
 	Port     int
 	Position string
+	// What follows takes, where it is set, the place of what the service declares, for
+	// this sidecar alone.
+	Protocol       Protocol
+	ConnectTimeout time.Duration
+	Outlier        *Outlier
+	Breaker        *Breaker
 }
 
 // Gateway is an Envoy at the edge.

@@ -43,6 +43,8 @@ func (c *Client) fetch(q catalog.Query, opts *api.QueryOptions) (*catalog.View, 
 		return c.fetchPairs(q, opts)
 	case catalog.DiscoveryChain:
 		return c.fetchChain(q, opts)
+	case catalog.ConnectProxies:
+		return c.fetchProxies(q, opts)
 	}
 	return nil, nil, fmt.Errorf("query kind %d is unknown", q.Kind)
 }

@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"patchbay/tasks/catalog"
+
+	"github.com/hashicorp/consul/api"
 )
 
 var webChain = catalog.Query{Kind: catalog.DiscoveryChain, Name: "web"}
@@ -75,4 +78,54 @@ func TestWithoutConnectNoChainHoldsAndConsulIsNotPressed(t *testing.T) {
 			t.Errorf("%d reads in 10 minutes", got)
 		}
 	})
+}
+
+func TestARegistrationIsToldWithoutItsHealthAndItsName(t *testing.T) {
+	one := func(id, node, more string) string {
+		return `{"Node":{"Node":"` + node + `","Datacenter":"dc1"},"Checks":[{"CheckID":"` + more + `","Status":"critical"}],"Service":{"Kind":"connect-proxy","ID":"` + id +
+			`","Service":"web-sidecar-proxy","Port":21000,"Proxy":{"DestinationServiceName":"web","DestinationServiceID":"` + id + `","LocalServicePort":8080}}}`
+	}
+	native := `{"Node":{"Node":"n3"},"Service":{"ID":"web-3","Service":"web","Port":80,"Connect":{"Native":true}}}`
+	inWorld(t, withToken, func(w *world) {
+		w.tell(func(rw http.ResponseWriter, c call) bool {
+			if !strings.HasPrefix(c.path, "/v1/health/connect/") {
+				return false
+			}
+			if c.blocking {
+				<-c.gone
+			}
+			raw("10", "["+one("a", "n1", "x")+","+one("b@c", "n2", "y")+","+native+"]")(rw)
+			return true
+		})
+		s, _ := w.until(w.client.Watch(w.ctx, []catalog.Want{catalog.Query{Kind: catalog.ConnectProxies, Name: "web"}}), trusted)
+		pairs := only(s).Pairs
+		first, second := pairs[catalog.ProxyKey("a", "n1")], pairs[catalog.ProxyKey("b@c", "n2")]
+		if len(pairs) != 2 || first == "" || first != second || !strings.Contains(first, `"LocalServicePort":8080`) {
+			t.Errorf("two proxies that are registered alike are told as %v", pairs)
+		}
+		if id, node := catalog.SplitProxyKey(catalog.ProxyKey("b@c", "n 2")); id != "b@c" || node != "n 2" {
+			t.Errorf("the key of b@c on n 2 is read as %q on %q", id, node)
+		}
+	})
+}
+
+func TestWhatIsNoRegistrationIsRefused(t *testing.T) {
+	proxy := `{"Node":{"Node":"n1"},"Service":{"Kind":"connect-proxy","ID":"a","Proxy":{"DestinationServiceName":"web"}}}`
+	for name, c := range map[string]struct{ answer, says string }{
+		"null":            {"null", "holds no list"},
+		"a null entry":    {"[null]", "has no node"},
+		"one proxy twice": {"[" + proxy + "," + proxy + "]", "is listed twice"},
+		"an answer too long": {`[{"Node":{"Node":"n1"},"Service":{"Kind":"connect-proxy","ID":"a","Proxy":{"Config":{"x":"` +
+			strings.Repeat("A", maxPairs) + `"}}}}]`, "larger than"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var entries []*api.ServiceEntry
+			if err := json.Unmarshal([]byte(c.answer), &entries); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := decodeProxies(entries); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%d registrations are taken, %v", len(got), err)
+			}
+		})
+	}
 }

@@ -429,7 +429,7 @@ func (f *Feed) describe() []Target {
 	out, notes := make([]Target, 0, len(f.targets)), f.rules.notes(f.mesh)
 	for _, t := range slices.SortedFunc(maps.Keys(f.targets), mesh.Target.Compare) {
 		one := *f.targets[t]
-		one.Rules = notes[t]
+		one.Rules = notes[t.Plain()]
 		out = append(out, one)
 	}
 	return out

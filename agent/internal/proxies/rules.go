@@ -157,7 +157,7 @@ func (f *Feed) unsettled(dirty []mesh.Target) []mesh.Target {
 	for t, state := range f.targets {
 		stirred := slices.ContainsFunc(f.mesh.Behind(t), func(b mesh.Target) bool {
 			b.Subset = ""
-			return f.stirred[b]
+			return f.stirred[b.Plain()]
 		})
 		if (state.Version == "" || stirred) && !slices.Contains(dirty, t) {
 			dirty = append(dirty, t)

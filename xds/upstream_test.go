@@ -1,0 +1,61 @@
+package xds
+
+import (
+	"testing"
+	"time"
+
+	"patchbay/xds/mesh"
+
+	cluster "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+)
+
+// made gives a cluster of a role.
+func made(t *testing.T, r Role, name string) *cluster.Cluster {
+	t.Helper()
+	for _, x := range r.Resources {
+		if x.Type == Cluster && x.Name == name {
+			out := &cluster.Cluster{}
+			if err := x.Body.UnmarshalTo(out); err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+	}
+	t.Fatalf("role %s has no cluster %s", r.Name, name)
+	return nil
+}
+
+func TestAnUpstreamHasSettingsOfItsOwnForOneSidecar(t *testing.T) {
+	own := mesh.Upstream{Target: mesh.Target{Service: "web"}, Port: 9001, Protocol: mesh.HTTP, ConnectTimeout: 700 * time.Millisecond,
+		Breaker: &mesh.Breaker{Connections: 3}, Outlier: &mesh.Outlier{Failures: 2}}
+	m := &mesh.Mesh{
+		Services: []mesh.Service{{Name: "web", Protocol: mesh.TCP, Default: []mesh.Leg{{Target: mesh.Target{Service: "a"}, Exact: true, Weight: 9000},
+			{Target: mesh.Target{Service: "b", Datacenter: "dc2"}, Exact: true, Weight: 1000}}}},
+		Sidecars: []mesh.Sidecar{{Service: "shop", Variant: "x", Upstreams: []mesh.Upstream{own}},
+			{Service: "cart", Upstreams: []mesh.Upstream{{Target: own.Target, Port: 9001}}}}}
+	shop, err := NewRole(m, VariantRole("shop", "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b@dc2"} {
+		c := made(t, shop, name)
+		if c.GetConnectTimeout().AsDuration() != own.ConnectTimeout || c.GetCircuitBreakers().GetThresholds()[0].GetMaxConnections().GetValue() != 3 ||
+			c.GetOutlierDetection().GetConsecutive_5Xx().GetValue() != 2 {
+			t.Errorf("cluster %s has not what the registration says: %v", name, c)
+		}
+	}
+	routed := false
+	for _, r := range shop.Resources {
+		routed = routed || r.Type == Routes && r.Name == "web"
+	}
+	if !routed {
+		t.Error("the protocol of the registration does not count")
+	}
+	cart, err := NewRole(m, SidecarRole("cart"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := made(t, cart, "a"); c.GetConnectTimeout().AsDuration() != connectTimeout || c.GetCircuitBreakers() != nil {
+		t.Errorf("another sidecar has them too: %v", c)
+	}
+}
