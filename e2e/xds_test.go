@@ -27,6 +27,8 @@ type fleet struct {
 	*world
 	port  int // of the xDS server
 	doors []int
+	// unchecked are instances that are registered without a check.
+	unchecked bool
 }
 
 // newFleet makes a world with free ports for so many listeners of Envoys.
@@ -78,7 +80,7 @@ func (f *fleet) app(service, id string, meta ...string) *rig.App {
 
 func (f *fleet) register(service, id string, port int, meta ...string) {
 	f.t.Helper()
-	i := rig.Instance{ID: id, Service: service, Port: port, Meta: map[string]string{}}
+	i := rig.Instance{ID: id, Service: service, Port: port, Meta: map[string]string{}, Unchecked: f.unchecked}
 	for _, m := range meta {
 		name, value, _ := strings.Cut(m, "=")
 		i.Meta[name] = value
@@ -156,7 +158,7 @@ func (c caller) served(what string, headers ...string) (id string, err error) {
 func (c caller) put() (id string, err error) {
 	got, err := c.send(io.MultiReader(strings.NewReader("x")), "POST /")
 	if err == nil && got.Status != http.StatusOK {
-		err = fmt.Errorf("%d %s, flags %q", got.Status, got.Body, got.Header.Get("X-Envoy-Response-Flags"))
+		err = fmt.Errorf("%d %s", got.Status, got.Body)
 	}
 	return got.ID, err
 }

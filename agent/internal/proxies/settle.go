@@ -8,8 +8,8 @@ import (
 
 // settle decides whether a view takes the place of the one that is served, and why
 // not. A catalog that says that everything is gone is right when somebody took the
-// instances away; it is as likely wrong when their nodes vanished with them. Then
-// the last good instances stay: if they are dead in truth, a request fails as it
+// instances away; it is as likely wrong when their nodes vanished with them, or when
+// Consul came back without its data. Then the last good instances stay: if they are dead in truth, a request fails as it
 // would without any, and if not, it succeeds.
 func settle(served, next *catalog.View) (keep *catalog.View, why string) {
 	if served == nil || !alive(served) || alive(next) {
@@ -22,6 +22,9 @@ func settle(served, next *catalog.View) (keep *catalog.View, why string) {
 		}
 	}
 	if len(next.Instances) == 0 {
+		if next.Epoch != served.Epoch {
+			return served, fmt.Sprintf("Consul lost its data and has none of %d instances any more; the last good ones are kept", len(served.Instances))
+		}
 		if len(next.Departures) > 0 && lost == 0 {
 			return next, ""
 		}

@@ -29,8 +29,13 @@ type App struct {
 	status   atomic.Int64
 	delay    atomic.Int64
 	requests atomic.Int64
+	held     atomic.Int64
+	release  chan struct{}
 	done     chan error
 }
+
+// HoldHeader is that of requests which an app answers only after [App.Release].
+const HoldHeader = "X-Hold"
 
 // NewApp starts an app on a free port of loopback.
 func NewApp(id string) (*App, error) {
@@ -38,7 +43,7 @@ func NewApp(id string) (*App, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start app %s: %w", id, err)
 	}
-	a := &App{ID: id, listener: l, done: make(chan error, 1)}
+	a := &App{ID: id, listener: l, release: make(chan struct{}), done: make(chan error, 1)}
 	a.status.Store(http.StatusOK)
 	protocols := &http.Protocols{}
 	protocols.SetHTTP1(true)
@@ -55,6 +60,10 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-time.After(time.Duration(a.delay.Load())):
 	case <-r.Context().Done():
 	}
+	if r.Header.Get(HoldHeader) != "" {
+		a.held.Add(1)
+		<-a.release
+	}
 	w.Header().Set("X-App", a.ID)
 	w.WriteHeader(int(a.status.Load()))
 	// A client that left does not want it.
@@ -66,6 +75,12 @@ func (a *App) SetStatus(code int) { a.status.Store(int64(code)) }
 
 // SetDelay makes it wait before each answer.
 func (a *App) SetDelay(d time.Duration) { a.delay.Store(int64(d)) }
+
+// Held counts the requests that came with the header [HoldHeader].
+func (a *App) Held() int { return int(a.held.Load()) }
+
+// Release answers all that are held; it is called once.
+func (a *App) Release() { close(a.release) }
 
 // Requests counts those that came.
 func (a *App) Requests() int { return int(a.requests.Load()) }
@@ -89,15 +104,21 @@ type Instance struct {
 	ID, Service string
 	Port        int
 	Meta        map[string]string
+	// Unchecked has no check of its own, and so none that a restart of Consul makes
+	// critical until it is told anew.
+	Unchecked bool
 }
 
-// RegisterInstance registers instances or changes them; their health is told as that
-// of [Consul.Register].
+// RegisterInstance registers instances or changes them; the health of those with a
+// check is told as that of [Consul.Register].
 func (c *Consul) RegisterInstance(instances ...Instance) error {
 	for _, i := range instances {
+		var check *api.AgentServiceCheck
+		if !i.Unchecked {
+			check = &api.AgentServiceCheck{CheckID: "check:" + i.ID, Name: "told by the test", TTL: "1h", Status: api.HealthPassing}
+		}
 		err := c.Client.Agent().ServiceRegister(&api.AgentServiceRegistration{
-			ID: i.ID, Name: i.Service, Address: "127.0.0.1", Port: i.Port, Meta: i.Meta,
-			Check: &api.AgentServiceCheck{CheckID: "check:" + i.ID, Name: "told by the test", TTL: "1h", Status: api.HealthPassing},
+			ID: i.ID, Name: i.Service, Address: "127.0.0.1", Port: i.Port, Meta: i.Meta, Check: check,
 		})
 		if err != nil {
 			return fmt.Errorf("register %s of %s: %w", i.ID, i.Service, err)
