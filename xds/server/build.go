@@ -86,6 +86,9 @@ func (c *client) send(f *flight, s *sub, r *xds.Resource) {
 
 // lost notes that a resource is not there and that the client knows.
 func (c *client) lost(s *sub) {
+	if s.sent != nil && s.sent.Waits != "" {
+		delete(c.owed, s.sent.Waits)
+	}
 	s.sent, s.acked, s.rejected, s.missing, s.again = nil, nil, nil, false, false
 	delete(c.kinds[s.entry.key.Type].bad, s)
 	if s.entry.key.Type == xds.Endpoints {
@@ -127,11 +130,14 @@ func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 	var versions strings.Builder
 	for _, s := range list {
 		r := s.offer(held)
+		switch instead := same(s.entry.current.Load(), s.rejected); {
+		case instead && c.owed[s.entry.key.Name]: // no others will come
+			f.owed = append(f.owed, s.entry.key.Name)
+		case !instead && r != nil && (s.sent != r || s.again):
+			c.send(f, s, r)
+		}
 		if r == nil {
 			continue
-		}
-		if s.sent != r || s.again {
-			c.send(f, s, r)
 		}
 		out.Resources = append(out.Resources, r.Body)
 		versions.WriteString(r.Name + "\x00" + r.Version + "\x00")
@@ -147,13 +153,10 @@ func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 // what it was sent last.
 func (s *sub) offer(held bool) *xds.Resource {
 	r := s.entry.current.Load()
-	if held {
+	if held || r == nil && s.dirty {
 		r = s.sent
 	}
-	switch {
-	case r == nil && s.dirty:
-		return s.sent
-	case same(r, s.rejected):
+	if same(r, s.rejected) {
 		return s.acked
 	}
 	return r

@@ -163,19 +163,21 @@ func (s *sub) leaves() bool {
 	return s.entry.key.Type == xds.Cluster && s.entry.current.Load() == nil && !s.missing
 }
 
-// idle tells whether the client has acknowledged all there is of the type.
+// idle tells whether the client uses nothing of the type but the newest.
 func (c *client) idle(t xds.Type) bool {
-	k := &c.kinds[t]
-	if !k.asked {
+	if !c.kinds[t].asked {
 		return !c.returned
 	}
-	return len(k.dirty) == 0 && k.flight == nil && !k.answer && !k.clings()
+	return c.kinds[t].rests() && !c.kinds[t].clings()
 }
+
+// rests tells whether there is nothing to send or to acknowledge.
+func (k *kind) rests() bool { return len(k.dirty) == 0 && k.flight == nil && !k.answer }
 
 // clings tells whether the client keeps an older version of what it refused.
 func (k *kind) clings() bool {
 	for s := range k.bad {
-		if s.acked != nil {
+		if s.acked != nil && !same(s.acked, s.rejected) {
 			return true
 		}
 	}
@@ -236,7 +238,7 @@ func (c *client) watchGate() {
 		c.gate.Stop()
 		c.gate = nil
 	}
-	if c.forced && c.idle(xds.Listener) && c.idle(xds.Routes) {
+	if c.forced && c.kinds[xds.Listener].rests() && c.kinds[xds.Routes].rests() {
 		c.forced = false
 	}
 }

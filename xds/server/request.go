@@ -30,7 +30,7 @@ type request struct {
 
 // difference compares the names that a stream of whole states asks for with those
 // it asked for before.
-func (c *client) difference(t xds.Type, names []string) (add, remove []string) {
+func (c *client) difference(t xds.Type, names []string, wildcard bool) (add, remove []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	want := make(map[string]bool, len(names))
@@ -40,7 +40,7 @@ func (c *client) difference(t xds.Type, names []string) (add, remove []string) {
 			add = append(add, name)
 		}
 	}
-	if c.kinds[t].wildcard || len(names) == 0 && c.kinds[t].asked {
+	if wildcard {
 		return add, nil
 	}
 	for name := range c.kinds[t].subs {
@@ -94,7 +94,7 @@ func (c *client) acknowledge(r request) {
 	}
 	k.flight = nil
 	for _, s := range f.subs {
-		if s.sent == nil {
+		if s.sent == nil || s.gone {
 			continue
 		}
 		if r.refused {
@@ -155,16 +155,21 @@ func (s *Store) subscribe(role string, c *client, r request, first bool) {
 	if k.subs == nil {
 		k.subs = map[string]*sub{}
 	}
+	var gone []*sub
 	for _, n := range news {
+		// Endpoints whose cluster went are not those that all share any more.
+		if old := k.subs[n.entry.key.Name]; old != nil && old != n {
+			gone = append(gone, c.drop(old))
+		}
 		c.begin(n, r)
 	}
-	gone := c.end(r)
+	gone = append(gone, c.end(r)...)
 	c.mu.Unlock()
 	for _, g := range gone {
 		s.release(role, c, g)
 	}
 	for name, version := range r.has {
-		if first {
+		if first && r.wildcard { // who names what it wants is answered by name
 			s.remember(role, c, Key{r.kind, name}, version)
 		}
 	}
@@ -178,8 +183,12 @@ func (c *client) waitsFor(k Key) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.kinds[xds.Cluster].subs[k.Name]
-	return s != nil && s.sent != nil && s.sent.Waits == k.Name
+	return c.needs(k.Name)
+}
+
+func (c *client) needs(endpoints string) bool {
+	s := c.kinds[xds.Cluster].subs[endpoints]
+	return s != nil && s.sent != nil && s.sent.Waits == endpoints
 }
 
 func (sc *scope) subscribeAll(c *client, t xds.Type) []*sub {
@@ -201,8 +210,7 @@ func (c *client) begin(n *sub, r request) {
 	}
 	k.subs[name] = n
 	current := n.entry.current.Load()
-	n.missing = current == nil
-	n.again = current != nil
+	n.missing, n.again = current == nil, true
 	if version, ok := r.has[name]; ok && current != nil && version == current.Version && !c.owed[name] {
 		n.sent, n.acked, n.again = current, current, false
 		return
@@ -234,13 +242,21 @@ func (c *client) end(r request) (gone []*sub) {
 			c.mark(s)
 			continue
 		}
-		s.gone = true
-		delete(k.subs, name)
-		delete(k.bad, s)
-		delete(c.owed, name)
-		gone = append(gone, s)
+		gone = append(gone, c.drop(s))
+		if !c.needs(name) {
+			delete(c.owed, name)
+		}
 	}
 	return gone
+}
+
+// drop ends a subscription, which the store must release then.
+func (c *client) drop(s *sub) *sub {
+	k := &c.kinds[s.entry.key.Type]
+	s.gone = true
+	delete(k.subs, s.entry.key.Name)
+	delete(k.bad, s)
+	return s
 }
 
 // remember tells a client that came back of what it kept and is gone.

@@ -70,7 +70,7 @@ func (s *stream) CreateWatch(req *cache.Request, sub cache.Subscription, ch chan
 		return func() {}, nil
 	}
 	r := request{kind: t, nonce: req.GetResponseNonce(), wildcard: sub.IsWildcard()}
-	r.add, r.remove = s.client.difference(t, req.GetResourceNames())
+	r.add, r.remove = s.client.difference(t, req.GetResourceNames(), r.wildcard)
 	if e := req.GetErrorDetail(); e != nil {
 		r.refused, r.reason = true, e.GetMessage()
 	}
@@ -90,6 +90,14 @@ func (s *stream) Fetch(context.Context, *cache.Request) (cache.Response, error) 
 	return nil, status.Error(codes.Unimplemented, "only streams are served")
 }
 
+// deltaRequests tell the loop of which type a response is.
+var deltaRequests = func() (out [xds.Types]*discovery.DeltaDiscoveryRequest) {
+	for t := range xds.Types {
+		out[t] = &discovery.DeltaDiscoveryRequest{TypeUrl: t.URL()}
+	}
+	return out
+}()
+
 // deltaWish is a place in the queue of a stream of differences; what is sent is
 // built when its turn comes.
 type deltaWish struct {
@@ -101,7 +109,7 @@ func (w deltaWish) GetDeltaDiscoveryResponse() (*discovery.DeltaDiscoveryRespons
 	return w.client.delta(w.kind), nil
 }
 func (w deltaWish) GetDeltaRequest() *discovery.DeltaDiscoveryRequest {
-	return &discovery.DeltaDiscoveryRequest{TypeUrl: w.kind.URL()}
+	return deltaRequests[w.kind]
 }
 func (w deltaWish) GetSystemVersion() (string, error) { return "", nil }
 func (w deltaWish) GetResponseVersion() string        { return "" }
