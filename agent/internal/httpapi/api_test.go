@@ -40,6 +40,7 @@ type fake struct {
 	remote   Remote
 	decode   Decode // nil is decodeTask
 	proxies  Proxies
+	canaries Canaries
 	reloader Reloader
 }
 
@@ -130,7 +131,7 @@ func call(t *testing.T, f *fake, method, target string, body io.Reader, edits ..
 	}
 	w := httptest.NewRecorder()
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "patchbay_up 1\n") })
-	o := Options{Reader: f, Operator: f, Prober: f, Metrics: metrics, Remote: f.remote, Reloader: f.reloader, Proxies: f.proxies}
+	o := Options{Reader: f, Operator: f, Prober: f, Metrics: metrics, Remote: f.remote, Reloader: f.reloader, Proxies: f.proxies, Canaries: f.canaries}
 	if f.author != nil {
 		o.Author, o.Decode = f.author, decodeTask
 		if f.decode != nil {

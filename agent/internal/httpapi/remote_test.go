@@ -46,18 +46,22 @@ func TestOtherHostsMayWriteWhenTheyAreLetIn(t *testing.T) {
 		"a certificate where none is asked for": {Remote{}, edits{far, certified}, "another host"},
 		"a certificate behind a page":           {Remote{MTLS: true}, edits{far, certified, header("Sec-Fetch-Site", "same-site")}, "web page"},
 	} {
-		for _, path := range []string{"POST /v1/tasks", "PATCH /v1/tasks/web", "DELETE /v1/tasks/web", "POST /v1/tasks/web/run"} {
+		for _, path := range []string{"POST /v1/tasks", "PATCH /v1/tasks/web", "DELETE /v1/tasks/web", "POST /v1/tasks/web/run", "POST /v1/canaries/web/abort"} {
 			t.Run(name+" to "+path, func(t *testing.T) {
 				f, a := newFake(), &author{}
-				f.remote = c.remote
+				birds := newFlock()
+				f.remote, f.canaries = c.remote, birds
 				method, target, _ := strings.Cut(path, " ")
 				body := map[string]string{"POST /v1/tasks": minimal, "PATCH /v1/tasks/web": `{"enabled":true}`}[path]
 				w := write(t, f, a, method, target, body, c.edits...)
 				if refused := w.Code == http.StatusForbidden; refused != (c.want != "") || refused && !strings.Contains(w.Body.String(), c.want) || w.Code >= 500 {
 					t.Errorf("%d %s", w.Code, w.Body)
 				}
-				if done := len(a.modes)+len(a.removed) > 0; path != "POST /v1/tasks/web/run" && done != (c.want == "") {
+				if done := len(a.modes)+len(a.removed) > 0; strings.Contains(path, "/v1/tasks") && path != "POST /v1/tasks/web/run" && done != (c.want == "") {
 					t.Errorf("the author was asked: %v", done)
+				}
+				if done := len(birds.given) > 0; strings.Contains(path, "canaries") && done != (c.want == "") {
+					t.Errorf("the canary was told: %v", done)
 				}
 				if strings.Contains(w.Body.String(), "s3cre") {
 					t.Errorf("the token is in the answer: %s", w.Body)
