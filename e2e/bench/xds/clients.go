@@ -71,12 +71,17 @@ func simulate(ctx context.Context, in io.Reader, out io.Writer) error {
 	c.changed.L = &c.mu
 	group, ctx := errgroup.WithContext(ctx)
 	began := time.Now()
-	var ready sync.WaitGroup
+	ready := make(chan struct{}, f.Count)
 	for n := range f.Count {
-		ready.Add(1)
-		group.Go(func() error { return c.sidecar(ctx, n, ready.Done) })
+		group.Go(func() error { return c.sidecar(ctx, n, func() { ready <- struct{}{} }) })
 	}
-	ready.Wait()
+	for range f.Count {
+		select {
+		case <-ready:
+		case <-ctx.Done(): // one of them failed
+			return group.Wait()
+		}
+	}
 	encode := json.NewEncoder(out)
 	if err := encode.Encode(arrival{Took: []int64{time.Since(began).Microseconds()}}); err != nil {
 		return err
