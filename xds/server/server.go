@@ -85,6 +85,7 @@ const (
 	minPing       = 15 * time.Second
 	// bufferSize is small: most of what is sent is, and there are many clients.
 	bufferSize = 4 << 10
+	window     = 1 << 20
 )
 
 // Serve serves clients on the listener until ctx ends, then lets go of them one
@@ -93,6 +94,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	options := []grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessage), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: keepaliveTime, Timeout: keepaliveTime}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		// A window of a fixed size spares the pings by which gRPC measures the line.
+		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
 		grpc.WriteBufferSize(bufferSize), grpc.ReadBufferSize(bufferSize), grpc.SharedWriteBuffer(true)}
 	if s.opts.TLS != nil {
 		options = append(options, grpc.Creds(s.opts.TLS))
