@@ -259,6 +259,7 @@ func (p place) checkTraffic(c Canary, s mesh.Service) {
 	if len(c.Metrics) > 0 && c.Prometheus == "" && !p.unread(mesh.Mistake{Position: p.declared, Field: "prometheus"}) {
 		p.wrong("metric", "write prometheus = \"http://…\"", "no server is named that answers the queries")
 	}
+	p.checkEjected(c, s)
 }
 
 // wrong tells of a mistake at a field.
@@ -269,4 +270,17 @@ func (p place) wrong(field, do, format string, args ...any) {
 // definition identifies what a subset selects.
 func definition(s mesh.Subset) catalog.Digest {
 	return catalog.NewHasher().String("subset 1", s.Filter, strconv.FormatBool(s.OnlyPassing)).Sum()
+}
+
+// checkEjected looks whether anything can tell what Envoys ejected.
+func (p place) checkEjected(c Canary, s mesh.Service) {
+	if c.MaxEjected >= rollout.Whole {
+		return
+	}
+	if c.Prometheus == "" && !p.unread(mesh.Mistake{Position: p.declared, Field: "prometheus"}) {
+		p.wrong("max_ejected", "write prometheus = \"http://…\" of a server that scrapes the Envoys", "no server is named that tells what they ejected")
+	}
+	if s.Outlier == nil {
+		p.wrong("max_ejected", fmt.Sprintf("write outlier_detection { … } in routes %q", c.Service), "nothing ejects an instance")
+	}
 }

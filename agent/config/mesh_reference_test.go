@@ -43,7 +43,7 @@ func meshFrames() map[string][2]string {
 var lonely = regexp.MustCompile(`are required|least_request alone|for ring_hash alone|exactly one thing|the cookie has no name|it disturbs nothing|` +
 	`it changes nothing|no regex whose matches|same address|nothing is let through|less than requests|needs a port|port is not said|has nothing to do|` +
 	`has no subset|has no listener|leads to no service|tracing has no address|is no name of a subset|there is no step|neither min nor max|query is empty|` +
-	`no server is named|has 0 conditions|a step of 0%|asked for a value and for|has 0 groups|add up to`)
+	`no server is named|nothing ejects|has 0 conditions|a step of 0%|asked for a value and for|has 0 groups|add up to`)
 
 func meshRows(t *testing.T) (rows []tableRow, text string) {
 	t.Helper()
