@@ -101,8 +101,9 @@ func unhurt(t *testing.T, load *rig.Load) {
 func TestAnInstanceThatFailsItsCheckIsAskedNoMore(t *testing.T) {
 	t.Parallel()
 	f, _, load := loaded(t, false)
+	failed := time.Now()
 	f.must(f.consul.SetHealth("web-3", api.HealthCritical))
-	changed, err := f.consul.AwaitService(t.Context(), "web", limit, func(e []*api.ServiceEntry) bool {
+	shown, err := f.consul.AwaitService(t.Context(), "web", limit, func(e []*api.ServiceEntry) bool {
 		passing := 0
 		for _, entry := range e {
 			if entry.Checks.AggregatedStatus() == api.HealthPassing {
@@ -113,7 +114,8 @@ func TestAnInstanceThatFailsItsCheckIsAskedNoMore(t *testing.T) {
 	})
 	f.must(err)
 	f.must(load.AwaitOnly(t.Context(), limit, "web-1", "web-2"))
-	t.Logf("the last request to it began %s after Consul showed it critical", load.Began("web-3").Sub(changed))
+	last := load.Began("web-3")
+	t.Logf("the last request to it began %s after its check failed, and %s after Consul showed that", last.Sub(failed), last.Sub(shown))
 	f.must(f.consul.SetHealth("web-3", api.HealthPassing))
 	f.must(load.AwaitOnly(t.Context(), limit, "web-1", "web-2", "web-3"))
 	unhurt(t, load)

@@ -374,7 +374,9 @@ func TestACallerStaysOnItsLegWhileTheWeightsChange(t *testing.T) {
     cookie = "leg"
     ttl    = "1h"
   }`
-	f.start(f.declares(split(sticky, 90, 10), f.gatewayTo("web")))
+	// Tracing writes into the ids of requests, by which new callers go; nobody listens.
+	traced := "observe {\n  tracing { address = \"127.0.0.1:1\" }\n}"
+	f.start(f.declares(split(sticky, 90, 10), f.gatewayTo("web"), traced))
 	f.envoy("gateway", "edge")
 	c := knock(t, f.doors[0])
 
@@ -391,7 +393,7 @@ func TestACallerStaysOnItsLegWhileTheWeightsChange(t *testing.T) {
 	}
 	candidates := []int{}
 	for _, weight := range []int{10, 25, 50} {
-		f.reload(split(sticky, 100-weight, weight), f.gatewayTo("web"))
+		f.reload(split(sticky, 100-weight, weight), f.gatewayTo("web"), traced)
 		f.settles(c, weight)
 		now := 0
 		for n := range callers {
