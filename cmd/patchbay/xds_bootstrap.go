@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 // bootstrapFlags are the flags of xds bootstrap.
 type bootstrapFlags struct {
 	service, gateway, node, address, admin string
+	proxy                                  string
 	grpc                                   bool
 	out                                    xds.Bootstrap
 }
@@ -35,6 +35,8 @@ func (c *cli) xdsBootstrap() *cobra.Command {
 	f.StringVar(&b.gateway, "gateway", "", "gateway that the Envoy is")
 	f.BoolVar(&b.grpc, "grpc", false, "for a program whose gRPC library routes by itself")
 	f.StringVar(&b.node, "node", "", "name of this client among all, service or gateway and host name by default")
+	f.StringVar(&b.proxy, "proxy-id", "", "id of the proxy of -service that is registered in Consul, in place of -node")
+	f.StringVar(&b.out.NodeName, "node-name", "", "Consul's node where that proxy is registered; needed when one id is used on several")
 	f.StringVar(&b.address, "address", "127.0.0.1:8559", "host:port of the xds block")
 	f.StringVar(&b.admin, "admin", "127.0.0.1:19000", "host:port of Envoy's own pages; port 0 chooses one")
 	f.StringVar(&b.out.CAFile, "ca-file", "", "file of the CA that signed the server's certificate; turns TLS on")
@@ -49,7 +51,7 @@ func (c *cli) xdsBootstrap() *cobra.Command {
 		if err != nil {
 			return fail("unable to make the bootstrap", err)
 		}
-		if _, err := io.WriteString(c.stdout, string(text)); err != nil {
+		if _, err := c.stdout.Write(text); err != nil {
 			return fail("unable to write the bootstrap", err)
 		}
 		return nil
@@ -72,6 +74,10 @@ func (b *bootstrapFlags) complete() (err error) {
 		return errors.New("give either -service, -gateway or -grpc")
 	case b.grpc && b.out.ServerName != "":
 		return errors.New("gRPC takes no -server-name: its certificate must have the host of -address")
+	case b.proxy != "" && (b.service == "" || b.node != ""):
+		return errors.New("-proxy-id goes with -service and without -node")
+	case b.out.NodeName != "" && b.proxy == "":
+		return errors.New("-node-name goes with -proxy-id")
 	case (b.out.CertFile == "") != (b.out.KeyFile == ""):
 		return errors.New("-cert-file and -key-file go together")
 	case b.out.CertFile != "" && b.out.CAFile == "":
@@ -84,7 +90,7 @@ func (b *bootstrapFlags) complete() (err error) {
 	if b.grpc {
 		b.out.Cluster, b.out.Role = xds.GRPCRole, xds.GRPCRole
 	}
-	if b.node == "" {
+	if b.node = cmp.Or(b.node, b.proxy); b.node == "" {
 		host, err := os.Hostname()
 		if err != nil {
 			return fmt.Errorf("read host name, give -node: %w", err)

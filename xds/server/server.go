@@ -96,7 +96,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		// A window of a fixed size spares the pings by which gRPC measures the line.
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
-		grpc.WriteBufferSize(bufferSize), grpc.ReadBufferSize(bufferSize), grpc.SharedWriteBuffer(true)}
+		grpc.WriteBufferSize(bufferSize), grpc.ReadBufferSize(bufferSize)}
 	if s.opts.TLS != nil {
 		options = append(options, grpc.Creds(s.opts.TLS))
 	}

@@ -130,7 +130,7 @@ func (c *clients) await(next change) arrival {
 // sidecar plays one Envoy until ctx ends.
 func (c *clients) sidecar(ctx context.Context, n int, ready func()) error {
 	conn, err := grpc.NewClient("passthrough:///"+c.fleet.Server, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithReadBufferSize(smallBuffer), grpc.WithWriteBufferSize(smallBuffer), grpc.WithSharedWriteBuffer(true),
+		grpc.WithReadBufferSize(smallBuffer), grpc.WithWriteBufferSize(smallBuffer),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
 	if err != nil {
 		return err
