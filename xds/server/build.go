@@ -133,7 +133,7 @@ func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 		switch instead := same(s.entry.current.Load(), s.rejected); {
 		case instead && c.owed[s.entry.key.Name]: // no others will come
 			f.owed = append(f.owed, s.entry.key.Name)
-		case !instead && r != nil && (s.sent != r || s.again):
+		case !instead && r != nil && (s.again || !same(s.sent, r)):
 			c.send(f, s, r)
 		}
 		if r == nil {

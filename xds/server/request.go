@@ -270,6 +270,7 @@ func (s *Store) remember(role string, c *client, k Key, version string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.kinds[k.Type].subs[k.Name] = sub
+	sub.acked = &xds.Resource{Type: k.Type, Name: k.Name, Version: version}
 	if k.Type == xds.Cluster && version != "" {
 		// It goes when no route uses it any more.
 		sub.sent = &xds.Resource{Type: k.Type, Name: k.Name}

@@ -1,0 +1,51 @@
+package server
+
+import (
+	"context"
+	"io"
+
+	"google.golang.org/grpc"
+)
+
+// pipe is a stream without a network: what the server writes waits for a reader, as
+// on a slow connection.
+type pipe[In, Out any] struct {
+	grpc.ServerStream
+	ctx context.Context
+	in  chan *In
+	out chan *Out
+}
+
+func newPipe[In, Out any](ctx context.Context) *pipe[In, Out] {
+	return &pipe[In, Out]{ctx: ctx, in: make(chan *In, 1000), out: make(chan *Out, 1)}
+}
+
+func (p *pipe[In, Out]) Context() context.Context { return p.ctx }
+
+func (p *pipe[In, Out]) Send(r *Out) error {
+	select {
+	case p.out <- r:
+		return nil
+	case <-p.ctx.Done():
+		return p.ctx.Err()
+	}
+}
+
+func (p *pipe[In, Out]) Recv() (*In, error) {
+	select {
+	case r := <-p.in:
+		return r, nil
+	case <-p.ctx.Done():
+		return nil, io.EOF
+	}
+}
+
+// read takes what was written, nil when there is nothing.
+func (p *pipe[In, Out]) read() *Out {
+	select {
+	case r := <-p.out:
+		return r
+	default:
+		return nil
+	}
+}
