@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strconv"
@@ -58,12 +59,12 @@ func (p *parts) newEnvoys(cfg config.Config, board *canaries.Board, moved <-chan
 	}
 	views := p.consul.Follow()
 	store := server.NewStore()
-	e := &envoys{declared: cfg.Mesh, log: log, close: views.Close, moved: moved, connect: p.consul.Connect(),
+	e := &envoys{declared: cfg.Mesh, log: log, close: views.Close, moved: moved, connect: p.consul.Connect(secure != nil),
 		weigh: func(m mesh.Mesh) mesh.Mesh { return canaries.Weigh(m, board.Records()) }}
-	e.feed = proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Connect: e.connect, Known: known, Keep: p.store.SaveViews, Log: log})
+	e.feed = proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Connect: e.connect, MayWrite: p.consul.MayWrite, Known: known, Keep: p.store.SaveViews, Log: log})
 	options := server.Options{Store: store, Admit: e.feed.Admit, Meter: p.metrics.pushes(), Spread: spread}
 	if secure != nil {
-		options.TLS = credentials.NewTLS(secure)
+		options.TLS = credentials.NewTLS(askForCertificates(secure))
 	}
 	e.server = server.New(options)
 	if e.listener, err = net.Listen("tcp", net.JoinHostPort(cfg.XDS.Address, strconv.Itoa(cfg.XDS.Port))); err != nil {
@@ -71,6 +72,29 @@ func (p *parts) newEnvoys(cfg config.Config, board *canaries.Board, moved <-chan
 	}
 	log.Info("xds listened", "address", e.listener.Addr().String())
 	return e, nil
+}
+
+// askForCertificates makes the server ask clients for certificates that it verifies by
+// Consul's CA, where those of another CA are not required.
+func askForCertificates(base *tls.Config) *tls.Config {
+	ask := func(c *tls.Config) *tls.Config {
+		if c.ClientAuth == tls.NoClientCert {
+			c = c.Clone()
+			c.ClientAuth = tls.RequestClientCert
+		}
+		return c
+	}
+	out := ask(base).Clone()
+	if current := base.GetConfigForClient; current != nil {
+		out.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			c, err := current(hello)
+			if c != nil {
+				c = ask(c)
+			}
+			return c, err
+		}
+	}
+	return out
 }
 
 // run serves until ctx ends. Without a server it does nothing.

@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+
+	"patchbay/tasks"
 )
 
 // Bootstrap is what an Envoy is started with.
 type Bootstrap struct {
-	// Node is what it calls itself, unique among all Envoys.
-	Node string
+	// Node is what it calls itself, unique among all Envoys, or the id of the proxy as
+	// which it is registered in Consul; that is unique on the node of NodeName.
+	Node, NodeName string
 	// Role is that of [SidecarRole] or [GatewayRole]; Cluster is for its statistics.
 	Role, Cluster string
 	// Address and Port are the server's.
@@ -23,11 +26,22 @@ type Bootstrap struct {
 	CAFile, CertFile, KeyFile string
 	// ServerName is the name in the server's certificate; "" means the address.
 	ServerName string
+	// Token is a token of Consul that the client shows; what [Bootstrap.JSON] gives then
+	// holds it in clear.
+	Token tasks.Secret
 }
+
+// TokenKey is the metadata of a request in which a client shows its token, the same as
+// for Consul's own server.
+const TokenKey = "x-consul-token"
 
 // RoleKey is the node metadata that names a client's role; without it the role is
 // that of the sidecars of the service that the node's cluster names.
 const RoleKey = "patchbay.role"
+
+// NodeNameKey is the node metadata that names the node where a client is registered;
+// it is that of Consul's own bootstrap.
+const NodeNameKey = "node_name"
 
 // JSON gives the configuration that Envoy takes with -c. It waits for listeners and
 // clusters for ever: an Envoy without its server must not serve nothing.
@@ -46,14 +60,28 @@ func (b Bootstrap) JSON() ([]byte, error) {
 	if b.CAFile != "" {
 		server["transport_socket"] = b.tls()
 	}
+	metadata := object{RoleKey: b.Role}
+	if b.NodeName != "" {
+		metadata[NodeNameKey] = b.NodeName
+	}
 	return encodeBootstrap(object{
-		"node":  object{"id": b.Node, "cluster": b.Cluster, "metadata": object{RoleKey: b.Role}},
+		"node":  object{"id": b.Node, "cluster": b.Cluster, "metadata": metadata},
 		"admin": object{"address": address(cmp.Or(b.AdminAddress, "127.0.0.1"), b.AdminPort)},
 		"dynamic_resources": object{"lds_config": source, "cds_config": source,
 			"ads_config": object{"api_type": "DELTA_GRPC", "transport_api_version": "V3", "set_node_on_first_message_only": true,
-				"grpc_services": []any{object{"envoy_grpc": object{"cluster_name": "patchbay"}}}}},
+				"grpc_services": []any{b.service()}}},
 		"static_resources": object{"clusters": []any{server}},
 	})
+}
+
+// service is how the server is asked.
+func (b Bootstrap) service() map[string]any {
+	type object = map[string]any
+	out := object{"envoy_grpc": object{"cluster_name": "patchbay"}}
+	if !b.Token.Empty() {
+		out["initial_metadata"] = []any{object{"key": TokenKey, "value": b.Token.Reveal()}}
+	}
+	return out
 }
 
 func encodeBootstrap(fields map[string]any) ([]byte, error) {

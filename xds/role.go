@@ -35,6 +35,18 @@ func VariantRole(service, variant string) string {
 	return SidecarRole(service) + "#" + variant
 }
 
+// SplitRole reverses [VariantRole]; service is "" for a role of another kind.
+func SplitRole(role string) (service, variant string) {
+	service, ok := strings.CutPrefix(role, sidecarRole)
+	if !ok {
+		return "", ""
+	}
+	if n := strings.LastIndexByte(service, '#'); n >= 0 {
+		return service[:n], service[n+1:]
+	}
+	return service, ""
+}
+
 // GatewayRole names the role of a gateway.
 func GatewayRole(name string) string { return gatewayRole + name }
 
@@ -44,6 +56,8 @@ type Role struct {
 	Resources []*Resource
 	// Targets are those whose endpoints the role's clusters wait for, in order.
 	Targets []mesh.Target
+	// Owner is the service, or gateway, that a client must be of; "" for anybody's.
+	Owner string
 	// Identity is the service whose certificate the role shows to others; "" for none.
 	// Such a role is of use only with the secrets of [LeafName] and [RootsName].
 	Identity string
@@ -97,7 +111,7 @@ func sidecar(m *mesh.Mesh, s mesh.Sidecar) (Role, error) {
 		own := *m
 		own.Observe, m = *s.Observe, &own
 	}
-	b := builder{mesh: m, role: Role{Name: VariantRole(s.Service, s.Variant)}}
+	b := builder{mesh: m, role: Role{Name: VariantRole(s.Service, s.Variant), Owner: s.Service}}
 	if s.Connect {
 		b.role.Identity = s.Service
 	}
@@ -117,7 +131,7 @@ func sidecar(m *mesh.Mesh, s mesh.Sidecar) (Role, error) {
 }
 
 func gateway(m *mesh.Mesh, g mesh.Gateway) (Role, error) {
-	b := builder{mesh: m, role: Role{Name: GatewayRole(g.Name)}}
+	b := builder{mesh: m, role: Role{Name: GatewayRole(g.Name), Owner: g.Name}}
 	for _, d := range g.Listeners {
 		for _, h := range d.Hosts {
 			b.reach(h.Target)

@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
+	"strings"
 
+	"patchbay/tasks"
 	"patchbay/xds"
 
 	"github.com/spf13/cobra"
@@ -16,7 +19,7 @@ import (
 // bootstrapFlags are the flags of xds bootstrap.
 type bootstrapFlags struct {
 	service, gateway, node, address, admin string
-	proxy                                  string
+	proxy, tokenFile                       string
 	grpc                                   bool
 	out                                    xds.Bootstrap
 }
@@ -43,8 +46,9 @@ func (c *cli) xdsBootstrap() *cobra.Command {
 	f.StringVar(&b.out.CertFile, "cert-file", "", "file of this Envoy's certificate")
 	f.StringVar(&b.out.KeyFile, "key-file", "", "file of the certificate's key")
 	f.StringVar(&b.out.ServerName, "server-name", "", "name in the server's certificate, the host of -address by default")
+	f.StringVar(&b.tokenFile, "token-file", "", "file of a Consul token with service:write on the service, CONSUL_HTTP_TOKEN_FILE by default;\nwhat is printed then holds the token")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := b.complete(); err != nil {
+		if err := cmp.Or(b.complete(), b.readToken()); err != nil {
 			return c.flagError(cmd, err)
 		}
 		text, err := b.text()
@@ -78,6 +82,8 @@ func (b *bootstrapFlags) complete() (err error) {
 		return errors.New("-proxy-id goes with -service and without -node")
 	case b.out.NodeName != "" && b.proxy == "":
 		return errors.New("-node-name goes with -proxy-id")
+	case b.grpc && b.tokenFile != "":
+		return errors.New("gRPC shows no token: give -cert-file, or let the program run on the host of -address")
 	case (b.out.CertFile == "") != (b.out.KeyFile == ""):
 		return errors.New("-cert-file and -key-file go together")
 	case b.out.CertFile != "" && b.out.CAFile == "":
@@ -103,6 +109,33 @@ func (b *bootstrapFlags) complete() (err error) {
 	}
 	b.out.AdminAddress, b.out.AdminPort, err = hostPort("admin", b.admin)
 	return err
+}
+
+// maxTokenFile bounds the file of a token, in bytes.
+const maxTokenFile = 4096
+
+// readToken reads the token that an Envoy shows. It is never taken from the command
+// line, which all users of a machine can see.
+func (b *bootstrapFlags) readToken() error {
+	path := cmp.Or(b.tokenFile, os.Getenv("CONSUL_HTTP_TOKEN_FILE"))
+	if path == "" || b.grpc {
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read token: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxTokenFile+1))
+	token := strings.TrimSpace(string(text))
+	switch {
+	case err != nil:
+		return fmt.Errorf("read token: %w", err)
+	case token == "" || len(text) > maxTokenFile || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return fmt.Errorf("read token from %s: it holds no token", path)
+	}
+	b.out.Token = tasks.NewSecret(token)
+	return nil
 }
 
 func hostPort(flag, text string) (string, int, error) {

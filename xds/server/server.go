@@ -38,6 +38,9 @@ type Peer struct {
 	Agent string
 	// Address is where it connects from.
 	Address string
+	// Renew, when set, is asked every [Recheck] whether the client may stay; an error
+	// with a gRPC status ends its stream with it.
+	Renew func(context.Context) error `json:"-"`
 }
 
 // Meter counts what happens.
@@ -115,7 +118,12 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		s.release()
 		g.Stop()
 	}()
+	serving, cancel := context.WithCancel(ctx)
+	var checks sync.WaitGroup
+	checks.Go(func() { s.recheck(serving) })
 	err := g.Serve(listener)
+	cancel()
+	checks.Wait()
 	if ctx.Err() != nil {
 		<-stopped
 		return nil
@@ -169,7 +177,7 @@ var named = []string{xds.Endpoints.URL(), xds.Secret.URL(), xds.Routes.URL()}
 func (s *Server) delta(str cpstream.DeltaStream, typeURL string) error {
 	st, ctx, done := s.open(str.Context())
 	defer done()
-	return delta.NewServer(ctx, st, nil, delta.DeactivateLegacyWildcardForTypes(named)).DeltaStreamHandler(str, typeURL)
+	return st.verdict.or(delta.NewServer(ctx, st, nil, delta.DeactivateLegacyWildcardForTypes(named)).DeltaStreamHandler(str, typeURL))
 }
 
 func (s *Server) world(str cpstream.Stream, typeURL string) error {
@@ -179,7 +187,7 @@ func (s *Server) world(str cpstream.Stream, typeURL string) error {
 	if typeURL == resource.AnyType {
 		options = append(options, sotw.WithOrderedADS())
 	}
-	return sotw.NewServer(ctx, st, nil, options...).StreamHandler(str, typeURL)
+	return st.verdict.or(sotw.NewServer(ctx, st, nil, options...).StreamHandler(str, typeURL))
 }
 
 // Client is what a connected client has.

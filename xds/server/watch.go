@@ -21,6 +21,8 @@ type stream struct {
 	admit  func(*core.Node) (Peer, error)
 	node   string
 	joined bool
+	// verdict is why the client may not stay.
+	verdict verdict
 }
 
 // enter admits the client at its first request and holds it to what it said.

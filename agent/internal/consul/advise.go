@@ -1,12 +1,9 @@
 package consul
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -109,35 +106,18 @@ func (c *Client) missing(ctx context.Context, rights []right) (out []string, err
 	if len(rights) == 0 {
 		return nil, nil
 	}
-	body, err := json.Marshal(rights[:min(maxRights, len(rights))])
-	if err != nil {
-		return nil, err
-	}
-	var judged []struct {
-		right
-		Allow bool
-	}
-	err = c.local(ctx, func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/v1/internal/acl/authorize", bytes.NewReader(body))
-		if err != nil {
-			return err
-		}
-		resp, err := c.conns.Do(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("consul answered %d", resp.StatusCode)
-		}
-		return json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&judged)
+	rights = rights[:min(maxRights, len(rights))]
+	var allowed []bool
+	err = c.local(ctx, func(ctx context.Context) (err error) {
+		allowed, err = c.authorize(ctx, c.conns, rights)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ask for the token's rights: %w", err)
 	}
-	for _, j := range judged {
-		if !j.Allow {
-			out = append(out, j.String())
+	for n, ok := range allowed {
+		if !ok {
+			out = append(out, rights[n].String())
 		}
 	}
 	return out, nil

@@ -19,6 +19,7 @@ import (
 // mutual TLS. Keys are made by Consul's agent; here they are in memory alone.
 type Connect struct {
 	client *Client
+	always bool          // roots are followed even if nothing is wanted
 	wake   chan struct{} // what is wanted changed
 	news   chan struct{}
 
@@ -28,13 +29,13 @@ type Connect struct {
 	trust  mesh.Trust      // as far as it is known
 }
 
-// Connect begins to follow; nothing is read before [Connect.Run], and nothing but
-// [Connect.Want] makes it read.
-func (c *Client) Connect() *Connect {
-	return &Connect{client: c, wake: make(chan struct{}, 1), news: make(chan struct{}, 1), wanted: map[string]bool{}}
+// Connect begins to follow; nothing is read before [Connect.Run]. Without roots, nothing
+// but [Connect.Want] makes it read.
+func (c *Client) Connect(roots bool) *Connect {
+	return &Connect{client: c, always: roots, wake: make(chan struct{}, 1), news: make(chan struct{}, 1), wanted: map[string]bool{}}
 }
 
-// Want makes services all that is followed. Without any, nothing is.
+// Want makes services all that is followed, and the roots with them.
 func (c *Connect) Want(services []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,7 +128,7 @@ func (c *Connect) services() map[string]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := maps.Clone(c.wanted)
-	if len(out) > 0 {
+	if len(out) > 0 || c.always {
 		out[""] = true
 	}
 	return out

@@ -3,8 +3,6 @@ package proxies
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -13,7 +11,6 @@ import (
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 )
@@ -26,19 +23,20 @@ const (
 	patience = 20 * time.Second
 )
 
-// Admit decides who a client is. Who connects from another host must have shown a
-// certificate that the server's CA signed.
+// Admit decides who a client is, and that it gets the configuration of its own service
+// alone.
 func (f *Feed) Admit(ctx context.Context, node *core.Node) (server.Peer, error) {
-	p, _ := peer.FromContext(ctx)
-	if err := entitled(p); err != nil {
-		return server.Peer{}, err
-	}
 	id, role := node.GetId(), node.GetMetadata().GetFields()[xds.RoleKey].GetStringValue()
 	if role == "" {
 		role = defaultRole(node)
 	}
 	if id == "" || len(id) > maxNode || len(role) > maxNode {
 		return server.Peer{}, status.Errorf(codes.InvalidArgument, "the node's id and role must be 1 to %d bytes", maxNode)
+	}
+	p, _ := peer.FromContext(ctx)
+	shown, err := f.entitled(ctx, p, role, node)
+	if err != nil {
+		return server.Peer{}, err
 	}
 	if !f.Declared(role) {
 		return server.Peer{}, status.Errorf(codes.NotFound, "no %s is declared: add its block to the configuration, or print the bootstrap anew", strings.ToValidUTF8(role, ""))
@@ -48,7 +46,7 @@ func (f *Feed) Admit(ctx context.Context, node *core.Node) (server.Peer, error) 
 	if err := f.opts.Store.Await(wait, role); err != nil {
 		return server.Peer{}, status.Errorf(codes.Unavailable, "consul has not answered for every service of %s yet", role)
 	}
-	return server.Peer{Node: id, Role: role, Agent: agentOf(node), Address: p.Addr.String()}, nil
+	return server.Peer{Node: id, Role: role, Agent: agentOf(node), Address: p.Addr.String(), Renew: shown.renew}, nil
 }
 
 // defaultRole is the role of a client that names none.
@@ -66,23 +64,4 @@ func agentOf(node *core.Node) string {
 		return strings.TrimSpace(clip(node.GetUserAgentName()) + " " + clip(node.GetUserAgentVersion()))
 	}
 	return clip(node.GetUserAgentName()) + " " + fmt.Sprintf("%d.%d.%d", v.GetMajorNumber(), v.GetMinorNumber(), v.GetPatch())
-}
-
-// entitled tells why a peer may not connect.
-func entitled(p *peer.Peer) error {
-	if p == nil {
-		return status.Error(codes.PermissionDenied, "the connection's address is not known")
-	}
-	if tls, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(tls.State.VerifiedChains) > 0 {
-		return nil
-	}
-	switch a := p.Addr.(type) {
-	case *net.UnixAddr:
-		return nil
-	case *net.TCPAddr:
-		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap().IsLoopback() {
-			return nil
-		}
-	}
-	return status.Error(codes.PermissionDenied, "a client of another host needs a certificate: set verify_incoming in the tls block of xds")
 }

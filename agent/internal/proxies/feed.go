@@ -40,6 +40,8 @@ type Options struct {
 	Compile func(string) (tasks.Matcher, error)
 	// Connect, when set, gives identities to the roles that have one.
 	Connect Connect
+	// MayWrite, when set, judges the tokens that clients show.
+	MayWrite MayWrite
 	// Known are the last good views of an earlier process; Keep saves those of this
 	// one.
 	Known []*catalog.View
@@ -52,8 +54,11 @@ type Feed struct {
 	opts     Options
 	declared chan declaration
 	ask      chan chan<- []Target
-	names    atomic.Pointer[map[string]bool] // of the roles that are declared
-	ended    chan struct{}                   // closed when Run has ended
+	owners   atomic.Pointer[map[string]string] // of the roles that are declared
+	ended    chan struct{}                     // closed when Run has ended
+	verdicts verdicts
+	// authorities are those of Consul's CA; nil until they are known.
+	authorities atomic.Pointer[authorities]
 
 	// What follows is Run's alone.
 	mesh     *mesh.Mesh // what file declares, and rules beside it
@@ -106,12 +111,16 @@ func New(opts Options) *Feed {
 	for _, v := range opts.Known {
 		f.known[v.Query] = v
 	}
-	f.names.Store(&map[string]bool{})
+	f.verdicts.ask = opts.MayWrite
+	f.owners.Store(&map[string]string{})
 	return f
 }
 
 // Declared tells whether a role is.
-func (f *Feed) Declared(role string) bool { return (*f.names.Load())[role] }
+func (f *Feed) Declared(role string) bool {
+	_, ok := (*f.owners.Load())[role]
+	return ok
+}
 
 // Declare takes another mesh over; the feed owns it from then on. An error changes
 // nothing.
@@ -271,12 +280,12 @@ func (f *Feed) recall() {
 func (f *Feed) aim(roles []xds.Role) {
 	before := f.targets
 	f.targets, f.of, f.pending = map[mesh.Target]*Target{}, map[catalog.Query][]mesh.Target{}, map[string]xds.Role{}
-	names := map[string]bool{}
+	owners := map[string]string{}
 	for q := range f.rules {
 		f.of[q] = []mesh.Target{} // nobody's endpoints, but needed
 	}
 	for _, r := range roles {
-		names[r.Name] = true
+		owners[r.Name] = r.Owner
 		f.pending[r.Name] = r
 		for _, t := range r.Targets {
 			if f.targets[t] != nil {
@@ -291,9 +300,9 @@ func (f *Feed) aim(roles []xds.Role) {
 			}
 		}
 	}
-	f.names.Store(&names)
+	f.owners.Store(&owners)
 	for name := range f.served {
-		if !names[name] {
+		if _, ok := owners[name]; !ok {
 			f.opts.Log.Warn("role is not declared any more, its Envoys keep what they have", "role", name)
 			delete(f.served, name)
 		}

@@ -95,6 +95,7 @@ type world struct {
 	kept  *kept
 	// connect tells of identities.
 	connect *connected
+	rights  *rights
 }
 
 // kept remembers what was saved.
@@ -131,8 +132,8 @@ func inWorldAfter(t *testing.T, known []*catalog.View, f func(*world)) {
 		ctx, cancel := context.WithCancel(context.Background())
 		w := &world{t: t, ctx: ctx, store: server.NewStore(), kept: &kept{views: map[catalog.Query]*catalog.View{}}, views: &views{needed: map[catalog.Query]bool{}, known: map[catalog.Query]*catalog.View{},
 			changed: map[catalog.Query]bool{}, wake: make(chan struct{}, 1)}}
-		w.connect = &connected{news: make(chan struct{}, 1)}
-		w.feed = New(Options{Views: w.views, Connect: w.connect, Store: w.store, Compile: filter.Compile, Known: known, Keep: w.kept.save, Log: hclog.NewNullLogger()})
+		w.connect, w.rights = &connected{news: make(chan struct{}, 1)}, &rights{}
+		w.feed = New(Options{Views: w.views, Connect: w.connect, MayWrite: w.rights.mayWrite, Store: w.store, Compile: filter.Compile, Known: known, Keep: w.kept.save, Log: hclog.NewNullLogger()})
 		done := make(chan error, 1)
 		go func() { done <- w.feed.Run(ctx) }()
 		f(w)

@@ -88,6 +88,7 @@ func (f *Feed) secrets(r xds.Role) []*xds.Resource {
 func (f *Feed) hear() {
 	n := f.opts.Connect.Take()
 	f.identities.known = f.identities.known.And(n)
+	f.trust(n)
 	if n.Roots != nil {
 		f.hand(func(string) *xds.Resource { return n.Roots })
 	}
