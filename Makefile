@@ -21,7 +21,7 @@ tools: ## find or build what the tests and the demo need: Consul, Terraform, NGI
 	@sh e2e/tools/tools.sh
 
 demo: ## show Patchbay at work on real servers; DEMO_HOLD=1 keeps it running
-	@sh e2e/tools/tools.sh consul terraform nginx
+	@sh e2e/tools/tools.sh consul terraform nginx envoy
 	@$(MAKE) --no-print-directory build
 	@go build -o bin/demo ./e2e/demo
 	@$(ENV) ./bin/demo

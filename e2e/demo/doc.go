@@ -1,6 +1,7 @@
-// Command demo shows Patchbay at its main job: real Consul, Terraform and NGINX on
-// loopback, two tasks, and an operator's day of changes, each told in plain words
-// with the time from Consul's change to NGINX's answer.
+// Command demo shows Patchbay at its main jobs: real Consul, Terraform, NGINX and
+// Envoy on loopback, two tasks, and an operator's day of changes, each told in plain
+// words with the time from Consul's change to NGINX's answer; then two canaries behind
+// Envoy, of which a bad one is rolled back.
 //
 // It promises that nothing is simulated, that it ends by itself, and that nothing
 // of it is left, whether it ends well, badly or by Ctrl-C. In goes the built

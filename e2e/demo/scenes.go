@@ -59,7 +59,12 @@ func (s *stage) play(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.lie(ctx)
+	for _, play := range []func(context.Context) error{s.lie, s.canary, s.badCanary} {
+		if err := play(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func passing(entries []*api.ServiceEntry) (n int) {

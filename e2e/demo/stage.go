@@ -21,6 +21,7 @@ type stage struct {
 	nginx    *rig.NGINX
 	program  rig.Program
 	patchbay *rig.Patchbay
+	shop     shop
 	backends map[string]*rig.Backend
 	told     map[string]string
 	tell     teller
@@ -38,6 +39,9 @@ func newStage(ctx context.Context) (*stage, error) {
 		return s, fmt.Errorf("make demo directory: %w", err)
 	}
 	s.program = rig.Program{Binary: filepath.Join(root, "bin", "patchbay"), Dir: s.dir}
+	if s.shop, err = newShop(); err != nil {
+		return s, err
+	}
 	s.tell.title("Starting a Consul dev agent and an NGINX")
 	if s.consul, err = rig.NewConsul(ctx, filepath.Join(s.dir, "consul"), true); err != nil {
 		return s, err
@@ -54,8 +58,9 @@ func newStage(ctx context.Context) (*stage, error) {
 
 // strike ends everything; the directory stays when its logs are needed.
 func (s *stage) strike(keep bool) (err error) {
+	err = s.shop.close()
 	if s.patchbay != nil {
-		err = s.patchbay.Stop(limit)
+		err = errors.Join(err, s.patchbay.Stop(limit))
 	}
 	if s.nginx != nil && s.nginx.Process != nil {
 		err = errors.Join(err, s.nginx.Quit())
@@ -124,7 +129,11 @@ consul {
 driver "terraform" {
   backend "local" {}
 }
-`, rig.HCLString(s.consul.Addr))
+
+xds {
+  port = %d
+}
+`, rig.HCLString(s.consul.Addr), s.shop.xds)
 	for _, service := range []string{"web", "api"} {
 		variables, err := s.nginx.ModuleVariables(service+".conf", "service_names = "+rig.HCLStrings(service))
 		if err != nil {
@@ -144,6 +153,9 @@ func (s *stage) hold() {
 		"export PATCHBAY_ADDRESS=" + s.patchbay.API,
 		s.program.Binary + " status",
 		s.program.Binary + " task runs web",
+		s.program.Binary + " canary show shop",
+		s.program.Binary + " xds status",
+		"curl " + s.shop.url(),
 		"curl -X PUT http://" + s.consul.Addr + "/v1/agent/service/deregister/web-1",
 		"curl " + s.patchbay.API + "/metrics",
 		"less " + s.patchbay.Log,

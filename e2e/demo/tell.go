@@ -101,4 +101,11 @@ func took(r rig.Run) (sum time.Duration) {
 	return sum
 }
 
+// bar draws a share.
+func bar(part, whole int) string {
+	const width = 20
+	n := (part*width + whole/2) / whole
+	return "[" + strings.Repeat("#", n) + strings.Repeat(".", width-n) + "]"
+}
+
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

@@ -46,11 +46,10 @@ func (p Program) Command(args ...string) (*exec.Cmd, error) {
 // Start writes the configuration and starts the daemon with it; it waits until the
 // API listens, which is before the tasks ran.
 func (p Program) Start(ctx context.Context, config string) (*Patchbay, error) {
-	file := filepath.Join(p.Dir, "patchbay.hcl")
-	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
-		return nil, fmt.Errorf("write configuration: %w", err)
+	if err := p.Write(config); err != nil {
+		return nil, err
 	}
-	cmd, err := p.Command("start", "-config-file", file)
+	cmd, err := p.Command("start", "-config-file", p.file())
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +71,16 @@ func (p Program) Start(ctx context.Context, config string) (*Patchbay, error) {
 	address = strings.NewReplacer(`"`, "", "[::]", "127.0.0.1", "0.0.0.0", "127.0.0.1").Replace(address)
 	return &Patchbay{Process: process, API: scheme + address, tls: p.TLS}, nil
 }
+
+// Write writes the configuration; a daemon that runs takes it over when it reloads.
+func (p Program) Write(config string) error {
+	if err := os.WriteFile(p.file(), []byte(config), 0o644); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return nil
+}
+
+func (p Program) file() string { return filepath.Join(p.Dir, "patchbay.hcl") }
 
 // Run is the record of a run, as the API shows it.
 type Run struct {
