@@ -12,15 +12,14 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// maxNames bounds how many names a client may ask for of one type.
-const maxNames = 20_000
-
 // stream is a client as go-control-plane's loops see it: the "cache" of one stream.
 type stream struct {
 	*client
 	admit  func(*core.Node) (Peer, error)
 	node   string
 	joined bool
+	// strange are the types that the client asks for in vain.
+	strange map[string]bool
 	// verdict is why the client may not stay.
 	verdict verdict
 }
@@ -50,16 +49,21 @@ func (s *stream) CreateDeltaWatch(req *cache.DeltaRequest, sub cache.Subscriptio
 	if err := s.enter(req.GetNode()); err != nil {
 		return nil, err
 	}
+	if err := tooMuch(req.GetTypeUrl(), sub.SubscribedResources(), req.GetInitialResourceVersions(),
+		req.GetResourceNamesSubscribe(), req.GetResourceNamesUnsubscribe()); err != nil {
+		return nil, err
+	}
 	t, ok := xds.TypeOf(req.GetTypeUrl())
 	if !ok {
-		return func() {}, nil
+		return s.passOver(req.GetTypeUrl())
 	}
 	r := request{kind: t, nonce: req.GetResponseNonce(), wildcard: sub.IsWildcard(), add: req.GetResourceNamesSubscribe(),
 		remove: req.GetResourceNamesUnsubscribe(), has: req.GetInitialResourceVersions(), delta: true, named: sub.SubscribedResources()}
 	if e := req.GetErrorDetail(); e != nil {
 		r.refused, r.reason = true, e.GetMessage()
 	}
-	return s.take(r, func() { ch <- deltaWish{s.client, t} })
+	s.client.request(r, func() { ch <- deltaWish{s.client, t} })
+	return func() { s.client.shut(r) }, nil
 }
 
 // CreateWatch takes every request of a stream of whole states.
@@ -67,23 +71,19 @@ func (s *stream) CreateWatch(req *cache.Request, sub cache.Subscription, ch chan
 	if err := s.enter(req.GetNode()); err != nil {
 		return nil, err
 	}
+	if err := tooMuch(req.GetTypeUrl(), nil, nil, req.GetResourceNames()); err != nil {
+		return nil, err
+	}
 	t, ok := xds.TypeOf(req.GetTypeUrl())
 	if !ok {
-		return func() {}, nil
+		return s.passOver(req.GetTypeUrl())
 	}
 	r := request{kind: t, nonce: req.GetResponseNonce(), wildcard: sub.IsWildcard()}
 	r.add, r.remove = s.client.difference(t, req.GetResourceNames(), r.wildcard)
 	if e := req.GetErrorDetail(); e != nil {
 		r.refused, r.reason = true, e.GetMessage()
 	}
-	return s.take(r, func() { ch <- worldWish{s.client, t} })
-}
-
-func (s *stream) take(r request, push func()) (func(), error) {
-	if len(r.add) > maxNames {
-		return nil, status.Errorf(codes.ResourceExhausted, "%d names of %s at once, at most %d may be asked for", len(r.add), r.kind, maxNames)
-	}
-	s.client.request(r, push)
+	s.client.request(r, func() { ch <- worldWish{s.client, t} })
 	return func() { s.client.shut(r) }, nil
 }
 
