@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // ca signs certificates of services.
@@ -103,11 +105,11 @@ type client struct {
 
 func (w *world) admit(c client) error {
 	w.t.Helper()
-	_, err := w.admitted(c)
+	_, err := w.enter(c)
 	return err
 }
 
-func (w *world) admitted(c client) (renew func(context.Context) error, err error) {
+func (w *world) enter(c client) (renew func(context.Context) error, err error) {
 	w.t.Helper()
 	p := &peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4000}}
 	if c.remote {
@@ -131,7 +133,11 @@ func (w *world) admitted(c client) (renew func(context.Context) error, err error
 	if role == "" {
 		role = "web"
 	}
-	got, err := w.feed.Admit(ctx, &core.Node{Id: "n1", Cluster: role})
+	node := &core.Node{Id: "n1", Cluster: role}
+	if strings.Contains(role, "/") {
+		node.Metadata = &structpb.Struct{Fields: map[string]*structpb.Value{xds.RoleKey: structpb.NewStringValue(role)}}
+	}
+	got, err := w.feed.Admit(ctx, node)
 	return got.Renew, err
 }
 
@@ -190,8 +196,8 @@ func TestAClientGetsTheConfigurationOfItsOwnServiceAlone(t *testing.T) {
 		"one that the CA of the configuration verified":        {client{remote: true, tls: true, cert: other.leaf(), verified: true}, false, false, codes.OK},
 		"one of another service that was verified":             {client{remote: true, tls: true, cert: own.leaf("spiffe://td.consul/ns/default/dc/dc1/svc/shop"), verified: true}, false, false, codes.PermissionDenied},
 		"another service's role with a good token":             {client{role: "shop", remote: true, tls: true, token: "good"}, false, false, codes.PermissionDenied},
-		"a role that is not declared, from this host":          {client{role: "nobody"}, false, false, codes.NotFound},
-		"a role that is not declared, from another":            {client{role: "nobody", remote: true, tls: true, token: "good"}, false, false, codes.PermissionDenied},
+		"a role that is not declared, from this host":          {client{role: "gateway/nobody"}, false, false, codes.NotFound},
+		"a role that is not declared, from another":            {client{role: "gateway/nobody", remote: true, tls: true, token: "good"}, false, false, codes.PermissionDenied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, func(w *world) {
@@ -212,7 +218,7 @@ func TestConsulsWordOnATokenHoldsForMinutes(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.serveWeb(newCA(t))
 		far := client{remote: true, tls: true, token: "good"}
-		renew, err := w.admitted(far)
+		renew, err := w.enter(far)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,7 +245,7 @@ func TestAnOpenStreamEndsWithItsCertificate(t *testing.T) {
 	inWorld(t, func(w *world) {
 		own, next := newCA(t), newCA(t)
 		w.serveWeb(own)
-		renew, err := w.admitted(client{remote: true, tls: true, cert: own.leaf(webID)})
+		renew, err := w.enter(client{remote: true, tls: true, cert: own.leaf(webID)})
 		if err != nil {
 			t.Fatal(err)
 		}
