@@ -43,7 +43,7 @@ func TestAThousandReconnectsLeaveMemoryAndGoroutinesAsTheyWere(t *testing.T) {
 		for n := range 1000 {
 			cycle(n)
 		}
-		if got := runtime.NumGoroutine(); got != routines {
+		if got := runtime.NumGoroutine(); got > routines+10 { // the runtime has some of its own
 			t.Errorf("%d goroutines, before %d", got, routines)
 		}
 		if got := heap(); got > memory+1<<20 {
