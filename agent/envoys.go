@@ -61,7 +61,7 @@ func (p *parts) newEnvoys(cfg config.Config, board *canaries.Board, moved <-chan
 	store := server.NewStore()
 	e := &envoys{declared: cfg.Mesh, log: log, close: views.Close, moved: moved, connect: p.consul.Connect(secure != nil),
 		weigh: func(m mesh.Mesh) mesh.Mesh { return canaries.Weigh(m, board.Records()) }}
-	e.feed = proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Connect: e.connect, MayWrite: p.consul.MayWrite, Known: known, Keep: p.store.SaveViews, Log: log})
+	e.feed = proxies.New(proxies.Options{Views: views, Store: store, Compile: filter.Compile, Connect: e.connect, MayWrite: p.consul.MayWrite, Evict: e.evict, Known: known, Keep: p.store.SaveViews, Log: log})
 	options := server.Options{Store: store, Admit: e.feed.Admit, Meter: p.metrics.pushes(), Spread: spread}
 	if secure != nil {
 		options.TLS = credentials.NewTLS(askForCertificates(secure))
@@ -72,6 +72,13 @@ func (p *parts) newEnvoys(cfg config.Config, board *canaries.Board, moved <-chan
 	}
 	log.Info("xds listened", "address", e.listener.Addr().String())
 	return e, nil
+}
+
+// evict ends the streams of clients that must be admitted anew.
+func (e *envoys) evict(gone func(server.Peer) bool) {
+	if n := e.server.Evict(gone); n > 0 {
+		e.log.Info("envoys were let go of, as they are registered otherwise now", "count", n)
+	}
 }
 
 // askForCertificates makes the server ask clients for certificates that it verifies by

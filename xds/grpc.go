@@ -43,6 +43,9 @@ func callable(m *mesh.Mesh) []mesh.Target {
 		out = append(out, s.Own(""))
 	}
 	for _, s := range m.Sidecars {
+		if s.Variant != "" {
+			continue // what it reaches is a matter of its own
+		}
 		for _, u := range s.Upstreams {
 			out = append(out, u.Target)
 		}

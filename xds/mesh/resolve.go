@@ -39,7 +39,9 @@ func (m *Mesh) Declares(t Target) bool {
 // Port is where the sidecars of a target's service take connections by mutual TLS; 0
 // when none is declared here.
 func (m *Mesh) Port(t Target) int {
-	n := slices.IndexFunc(m.Sidecars, func(s Sidecar) bool { return s.Service == t.Service && s.Variant == "" && s.Connect && s.Inbound != nil })
+	n := slices.IndexFunc(m.Sidecars, func(s Sidecar) bool {
+		return s.Service == t.Service && s.Variant == "" && s.Connect && s.Inbound != nil
+	})
 	if n < 0 || t.Datacenter != "" || t.Namespace != "" {
 		return 0
 	}

@@ -38,11 +38,19 @@ func (f *Feed) Admit(ctx context.Context, node *core.Node) (server.Peer, error) 
 	if err != nil {
 		return server.Peer{}, err
 	}
-	if !f.Declared(role) {
-		return server.Peer{}, status.Errorf(codes.NotFound, "no %s is declared: add its block to the configuration, or print the bootstrap anew", strings.ToValidUTF8(role, ""))
-	}
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if !f.Declared(role) {
+		service, _ := xds.SplitRole(role)
+		on := node.GetMetadata().GetFields()[xds.NodeNameKey].GetStringValue()
+		if service == "" || len(on) > maxNode {
+			return server.Peer{}, status.Errorf(codes.NotFound, "no %s is declared: add its block to the configuration, or print the bootstrap anew", strings.ToValidUTF8(role, ""))
+		}
+		if role, err = f.Registered(wait, service, id, on); err != nil {
+			return server.Peer{}, err
+		}
+		id = onNode(id, on)
+	}
 	if err := f.opts.Store.Await(wait, role); err != nil {
 		return server.Peer{}, status.Errorf(codes.Unavailable, "consul has not answered for every service of %s yet", role)
 	}

@@ -40,6 +40,8 @@ type Options struct {
 	Compile func(string) (tasks.Matcher, error)
 	// Connect, when set, gives identities to the roles that have one.
 	Connect Connect
+	// Evict, when set, ends the streams of the clients for which gone is true.
+	Evict func(gone func(server.Peer) bool)
 	// MayWrite, when set, judges the tokens that clients show.
 	MayWrite MayWrite
 	// Known are the last good views of an earlier process; Keep saves those of this
@@ -54,6 +56,7 @@ type Feed struct {
 	opts     Options
 	declared chan declaration
 	ask      chan chan<- []Target
+	seek     chan seeker
 	owners   atomic.Pointer[map[string]string] // of the roles that are declared
 	ended    chan struct{}                     // closed when Run has ended
 	verdicts verdicts
@@ -73,8 +76,9 @@ type Feed struct {
 	known   map[catalog.Query]*catalog.View // of an earlier process, until Consul answers
 	keeper  *keeper
 	// of tells which targets are built from a query.
-	of      map[catalog.Query][]mesh.Target
-	targets map[mesh.Target]*Target
+	of         map[catalog.Query][]mesh.Target
+	targets    map[mesh.Target]*Target
+	registered map[catalog.Query]*registered
 	// unruled are roles that wait for Consul's rules.
 	unruled map[string]bool
 	// identities are those of the roles that speak mutual TLS.
@@ -103,8 +107,8 @@ type Target struct {
 
 // New returns a feed; nothing is served before [Feed.Declare].
 func New(opts Options) *Feed {
-	f := &Feed{opts: opts, declared: make(chan declaration), ask: make(chan chan<- []Target), ended: make(chan struct{}), mesh: &mesh.Mesh{},
-		file: &mesh.Mesh{}, rules: rules{}, stirred: map[mesh.Target]bool{},
+	f := &Feed{opts: opts, declared: make(chan declaration), ask: make(chan chan<- []Target), seek: make(chan seeker), ended: make(chan struct{}), mesh: &mesh.Mesh{},
+		file: &mesh.Mesh{}, rules: rules{}, stirred: map[mesh.Target]bool{}, registered: map[catalog.Query]*registered{},
 		pending: map[string]xds.Role{}, served: map[string]map[server.Key]bool{}, views: map[catalog.Query]*catalog.View{},
 		of: map[catalog.Query][]mesh.Target{}, targets: map[mesh.Target]*Target{}}
 	f.known, f.keeper = map[catalog.Query]*catalog.View{}, newKeeper(opts.Keep, opts.Log)
@@ -167,6 +171,8 @@ func (f *Feed) Run(ctx context.Context) error {
 			d.done <- f.declare(d.mesh)
 		case answer := <-f.ask:
 			answer <- f.describe()
+		case s := <-f.seek:
+			f.find(s)
 		case <-f.news():
 			f.hear()
 		case <-changed:
@@ -193,9 +199,11 @@ func (f *Feed) declare(m *mesh.Mesh) error {
 			f.learn(one, one.newest) // what the file declares is not Consul's to say
 		}
 	}
+	f.enrollAnew()
 	if err := f.lay(); err != nil {
 		return err
 	}
+	f.settled()
 	f.publish(slices.SortedFunc(maps.Keys(f.targets), mesh.Target.Compare))
 	return nil
 }
@@ -220,13 +228,14 @@ func (f *Feed) match(m *mesh.Mesh) (map[string]tasks.Matcher, error) {
 // lay makes the roles of what is declared, with Consul's rules for the rest, and asks
 // for the views that they need.
 func (f *Feed) lay() error {
-	needs := f.rules.want(f.file)
+	base := f.declaredAndRegistered()
+	needs := f.rules.want(base)
 	for q, one := range f.rules {
 		if v := f.known[q]; v != nil && !one.known() {
 			f.learn(one, v)
 		}
 	}
-	m := f.rules.over(f.file)
+	m := f.rules.over(base)
 	matchers, err := f.match(m)
 	if err != nil {
 		return err
@@ -284,6 +293,9 @@ func (f *Feed) aim(roles []xds.Role) {
 	for q := range f.rules {
 		f.of[q] = []mesh.Target{} // nobody's endpoints, but needed
 	}
+	for q := range f.registered {
+		f.of[q] = []mesh.Target{}
+	}
 	for _, r := range roles {
 		owners[r.Name] = r.Owner
 		f.pending[r.Name] = r
@@ -312,10 +324,14 @@ func (f *Feed) aim(roles []xds.Role) {
 // take builds the endpoints of the services whose views changed.
 func (f *Feed) take(views []*catalog.View) {
 	var dirty []mesh.Target
-	ruled := false
+	ruled, enrolled := false, false
 	for _, v := range views {
-		if v.Query.Kind == catalog.DiscoveryChain {
+		switch v.Query.Kind {
+		case catalog.DiscoveryChain:
 			ruled = f.rule(v) || ruled
+			continue
+		case catalog.ConnectProxies:
+			enrolled = f.register(v) || enrolled
 			continue
 		}
 		before := f.views[v.Query]
@@ -334,13 +350,21 @@ func (f *Feed) take(views []*catalog.View) {
 			}
 		}
 	}
-	if ruled {
-		if err := f.lay(); err != nil {
-			f.opts.Log.Error("rules of consul were not taken over", "err", err)
-		}
+	if ruled || enrolled {
+		f.relay()
 		dirty = f.unsettled(dirty)
 	}
 	f.publish(dirty)
+	if enrolled {
+		f.settled()
+	}
+}
+
+// relay is lay where nobody can be told what is wrong.
+func (f *Feed) relay() {
+	if err := f.lay(); err != nil {
+		f.opts.Log.Error("what consul says was not taken over", "err", err)
+	}
 }
 
 // publish builds the endpoints of targets and gives them out, together with every

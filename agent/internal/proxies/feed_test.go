@@ -92,7 +92,10 @@ type world struct {
 	views *views
 	feed  *Feed
 	store *server.Store
-	kept  *kept
+	// clients are connected; evicted tells whom of them the feed let go of.
+	clients []server.Peer
+	evicted []string
+	kept    *kept
 	// connect tells of identities.
 	connect *connected
 	rights  *rights
@@ -133,15 +136,25 @@ func inWorldAfter(t *testing.T, known []*catalog.View, f func(*world)) {
 		w := &world{t: t, ctx: ctx, store: server.NewStore(), kept: &kept{views: map[catalog.Query]*catalog.View{}}, views: &views{needed: map[catalog.Query]bool{}, known: map[catalog.Query]*catalog.View{},
 			changed: map[catalog.Query]bool{}, wake: make(chan struct{}, 1)}}
 		w.connect, w.rights = &connected{news: make(chan struct{}, 1)}, &rights{}
-		w.feed = New(Options{Views: w.views, Connect: w.connect, MayWrite: w.rights.mayWrite, Store: w.store, Compile: filter.Compile, Known: known, Keep: w.kept.save, Log: hclog.NewNullLogger()})
+		w.feed = New(Options{Views: w.views, Connect: w.connect, MayWrite: w.rights.mayWrite, Evict: w.evict, Store: w.store, Compile: filter.Compile, Known: known, Keep: w.kept.save, Log: hclog.NewNullLogger()})
 		done := make(chan error, 1)
 		go func() { done <- w.feed.Run(ctx) }()
+		defer func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}()
 		f(w)
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
 	})
+}
+
+func (w *world) evict(gone func(server.Peer) bool) {
+	for _, p := range w.clients {
+		if gone(p) {
+			w.evicted = append(w.evicted, p.Node)
+		}
+	}
 }
 
 func (w *world) declare(m mesh.Mesh) {

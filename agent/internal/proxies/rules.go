@@ -55,8 +55,11 @@ func entrances(m *mesh.Mesh) map[string][]mesh.Target {
 	out := map[string][]mesh.Target{}
 	for _, s := range m.Sidecars {
 		for _, u := range s.Upstreams {
-			out[xds.SidecarRole(s.Service)] = append(out[xds.SidecarRole(s.Service)], u.Target)
-			out[xds.GRPCRole] = append(out[xds.GRPCRole], u.Target)
+			role := xds.VariantRole(s.Service, s.Variant)
+			out[role] = append(out[role], u.Target)
+			if s.Variant == "" {
+				out[xds.GRPCRole] = append(out[xds.GRPCRole], u.Target)
+			}
 		}
 	}
 	for _, g := range m.Gateways {

@@ -22,7 +22,7 @@ func (s *Store) Views() (views []*catalog.View, err error) {
 		}
 		return b.ForEach(func(_, value []byte) error {
 			var v catalog.View
-			if json.Unmarshal(value, &v) == nil && (v.Query.Kind == catalog.ServiceHealth || v.Query.Kind == catalog.DiscoveryChain) {
+			if json.Unmarshal(value, &v) == nil && keeps(v.Query.Kind) {
 				views = append(views, &v)
 			}
 			return nil
@@ -32,6 +32,10 @@ func (s *Store) Views() (views []*catalog.View, err error) {
 		return nil, fmt.Errorf("read views: %w", err)
 	}
 	return views, nil
+}
+
+func keeps(k catalog.Kind) bool {
+	return k.Instances() || k == catalog.DiscoveryChain || k == catalog.ConnectProxies
 }
 
 // SaveViews replaces views of services, each by its query, and forgets those of gone.
