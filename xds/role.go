@@ -93,6 +93,9 @@ func NewRoles(m *mesh.Mesh) ([]Role, error) {
 
 // NewRole makes one role that is declared.
 func NewRole(m *mesh.Mesh, name string) (Role, error) {
+	if name == GRPCRole {
+		return grpcClients(m)
+	}
 	for _, s := range m.Sidecars {
 		if VariantRole(s.Service, s.Variant) == name {
 			return sidecar(m, s)

@@ -68,6 +68,7 @@ type Feed struct {
 	file     *mesh.Mesh
 	rules    rules
 	stirred  map[mesh.Target]bool     // services of which rules changed
+	made     maker                    // of mesh
 	matchers map[string]tasks.Matcher // by filter
 	// pending are roles that wait for the first answer of a service.
 	pending map[string]xds.Role
@@ -190,9 +191,7 @@ func (f *Feed) declare(m *mesh.Mesh) error {
 	if _, err := f.match(m); err != nil {
 		return err
 	}
-	if _, err := xds.NewRoles(m); err != nil {
-		return err
-	}
+	before := f.file
 	f.file = m
 	for _, one := range f.rules {
 		if one.newest != nil {
@@ -201,10 +200,11 @@ func (f *Feed) declare(m *mesh.Mesh) error {
 	}
 	f.enrollAnew()
 	if err := f.lay(); err != nil {
+		f.file = before
 		return err
 	}
 	f.settled()
-	f.publish(slices.SortedFunc(maps.Keys(f.targets), mesh.Target.Compare))
+	f.publish(f.stale())
 	return nil
 }
 
@@ -241,7 +241,7 @@ func (f *Feed) lay() error {
 		return err
 	}
 	m.Connect = f.mesh.Connect
-	roles, err := xds.NewRoles(m)
+	roles, err := f.made.make(m)
 	if err != nil {
 		return err
 	}
