@@ -135,6 +135,9 @@ func sidecar(m *mesh.Mesh, s mesh.Sidecar) (Role, error) {
 
 func gateway(m *mesh.Mesh, g mesh.Gateway) (Role, error) {
 	b := builder{mesh: m, role: Role{Name: GatewayRole(g.Name), Owner: g.Name}}
+	if g.Connect {
+		b.role.Identity = g.Name
+	}
 	for _, d := range g.Listeners {
 		for _, h := range d.Hosts {
 			b.reach(h.Target)

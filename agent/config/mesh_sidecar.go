@@ -75,7 +75,7 @@ func (p place) upstreamBlocks(s *mesh.Sidecar) setter {
 func (d *decoder) gateway(b labelled) mesh.Gateway {
 	p := d.place(b.pos, fmt.Sprintf("gateway %q", b.label))
 	g := mesh.Gateway{Name: b.label, Position: p.declared}
-	p.fields(b.body, map[string]setter{"listener": func(f field) {
+	p.fields(b.body, map[string]setter{"connect": p.boolean(&g.Connect), "listener": func(f field) {
 		list, ok := f.value.objects()
 		if !ok {
 			p.problem(f.pos, "write listener { … }", "%s must be a block, not %s", f.name, f.value.kind)

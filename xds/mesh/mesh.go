@@ -58,7 +58,10 @@ type Upstream struct {
 
 // Gateway is an Envoy at the edge.
 type Gateway struct {
-	Name      string
+	Name string
+	// Connect makes all connections to services mutual TLS, with the identity of a
+	// service of the gateway's name.
+	Connect   bool
 	Listeners []Door
 	Position  string
 }
