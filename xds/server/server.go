@@ -240,13 +240,18 @@ func (c *client) describe(now time.Time) (Client, bool) {
 		if !k.asked {
 			continue
 		}
-		state := TypeState{Type: t, Subscribed: len(k.subs), Responses: k.told.responses, Refused: k.told.nacks,
+		state := TypeState{Type: t, Responses: k.told.responses, Refused: k.told.nacks,
 			Acked: k.told.acked, Rejected: k.told.refused, Reason: k.told.reason, Resources: map[string]string{}}
 		for name, s := range k.subs {
+			current := s.entry.current.Load()
+			if k.wildcard && current == nil && s.acked == nil {
+				continue // it went, and was never asked for by name
+			}
+			state.Subscribed++
 			if s.acked != nil {
 				state.Resources[name] = s.acked.Version
 			}
-			if current := s.entry.current.Load(); current != s.acked && current != s.rejected {
+			if current != s.acked && !same(current, s.acked) && !same(current, s.rejected) {
 				state.Pending++
 			}
 		}
