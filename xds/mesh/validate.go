@@ -170,7 +170,7 @@ func isHost(s string) bool { return len(s) <= maxName && host.MatchString(s) }
 // isIP tells whether Envoy can listen on the address.
 func isIP(s string) bool {
 	a, err := netip.ParseAddr(s)
-	return err == nil && a.Zone() == ""
+	return err == nil && a.Zone() == "" && !a.Is4In6()
 }
 
 func isProtocol(p Protocol) bool { return p == "" || p == TCP || p.L7() }

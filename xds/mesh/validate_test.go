@@ -148,6 +148,7 @@ func TestEachMistakeIsToldWithPlaceAndReason(t *testing.T) {
 		"a sidecar that does nothing":       {func(m *Mesh) { m.Sidecars[0].Inbound, m.Sidecars[0].Upstreams = nil, nil }, "a.hcl:4:1 ", "nothing to do"},
 		"an upstream without a port":        {func(m *Mesh) { m.Sidecars[0].Upstreams[0].Port = 0 }, "a.hcl:5:3 port", "needs a port"},
 		"an upstream on the sidecar's port": {func(m *Mesh) { m.Sidecars[0].Upstreams[0].Port = 21000 }, "a.hcl:5:3 port", "that of listen"},
+		"an upstream at a mapped address":   {func(m *Mesh) { m.Sidecars[0].Upstreams[0].Address = "::ffff:127.0.0.1" }, "a.hcl:5:3 address", "no IP address"},
 		"an upstream at a name":             {func(m *Mesh) { m.Sidecars[0].Upstreams[0].Address = "localhost" }, "a.hcl:5:3 address", "no IP address"},
 		"a gateway without a listener":      {func(m *Mesh) { m.Gateways[0].Listeners = nil }, "a.hcl:6:1 ", "no listener"},
 		"a listener without a service":      {func(m *Mesh) { m.Gateways[0].Listeners[0].Hosts = nil }, "a.hcl:7:3 ", "no service"},
