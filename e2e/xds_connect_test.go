@@ -1,12 +1,14 @@
 package e2e
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,19 +35,34 @@ type meshed struct {
 // web.
 func newMesh(t *testing.T, protocol string) *meshed {
 	t.Helper()
+	m := emptyMesh(t, rig.NewConsulMesh)
+	m.start(m.meshConfig(protocol))
+	m.web, m.shop = m.sidecar("web"), m.sidecar("shop")
+	return m
+}
+
+// emptyMesh starts Consul alone.
+func emptyMesh(t *testing.T, start func(context.Context, string) (*rig.Consul, error)) *meshed {
+	t.Helper()
 	m := &meshed{world: emptyWorld(t)}
 	m.backends = map[string]*rig.Backend{}
 	t.Cleanup(m.saveLogs)
 	var err error
-	m.consul, err = rig.NewConsulMesh(t.Context(), filepath.Join(m.dir, "consul"))
+	m.consul, err = start(t.Context(), filepath.Join(m.dir, "consul"))
 	m.must(err)
 	t.Cleanup(func() { m.consul.Kill() })
 	m.serve("web", "web-1")
+	return m
+}
+
+// meshConfig is a configuration of both sidecars, on free ports.
+func (m *meshed) meshConfig(protocol string) string {
+	m.t.Helper()
 	ports, err := rig.Ports(3)
 	m.must(err)
-	m.address = fmt.Sprintf("127.0.0.1:%d", ports[0])
-	m.call, m.inbound = fmt.Sprintf("127.0.0.1:%d", ports[1]), fmt.Sprintf("127.0.0.1:%d", ports[2])
-	m.start(m.config(local, fmt.Sprintf(`
+	at := func(n int) string { return fmt.Sprintf("127.0.0.1:%d", ports[n]) }
+	m.address, m.call, m.inbound = at(0), at(1), at(2)
+	return m.config(local, fmt.Sprintf(`
 xds { port = %d }
 
 routes "web" { protocol = %q }
@@ -63,16 +80,18 @@ sidecar "web" {
     address = "127.0.0.1"
     port    = %d
   }
-}`, ports[0], protocol, ports[1], protocol, m.backends["web-1"].Port(), ports[2])))
-	m.web, m.shop = m.sidecar("web"), m.sidecar("shop")
-	return m
+}`, ports[0], protocol, ports[1], protocol, m.backends["web-1"].Port(), ports[2]))
 }
 
 // sidecar starts the Envoy of a service from the printed bootstrap.
-func (m *meshed) sidecar(service string) *rig.Envoy {
+func (m *meshed) sidecar(service string, more ...string) *rig.Envoy {
 	m.t.Helper()
-	text := m.ask("xds", "bootstrap", "-service", service, "-address", m.address)
-	return startEnvoy(m.t, filepath.Join(m.dir, "envoy-"+service), text)
+	return startEnvoy(m.t, filepath.Join(m.dir, "envoy-"+service), m.bootstrap(service, more...))
+}
+
+func (m *meshed) bootstrap(service string, more ...string) string {
+	m.t.Helper()
+	return m.ask(append([]string{"xds", "bootstrap", "-service", service, "-address", m.address}, more...)...)
 }
 
 // get asks web through the sidecar of shop and gives status and body.
@@ -299,4 +318,54 @@ func TestADeniedConnectionOfTCPIsClosed(t *testing.T) {
 	}
 	m.intend()
 	m.becomes("/", http.StatusOK)
+}
+
+func TestAnEnvoyIsAdmittedByTheTokenOfItsService(t *testing.T) {
+	t.Parallel()
+	m := emptyMesh(t, rig.NewConsulGuarded)
+	secrets := map[string]string{}
+	token := func(name, rules string) (file string) {
+		secret, err := m.consul.NewToken(name, rules)
+		m.must(err)
+		secrets[name] = secret
+		file = filepath.Join(m.dir, name+".token")
+		m.must(os.WriteFile(file, []byte(secret+"\n"), 0o600))
+		return file
+	}
+	token("patchbay", `service_prefix "" { policy = "read" }
+node_prefix "" { policy = "read" }
+service "web" { policy = "write" }
+service "shop" { policy = "write" }
+service_prefix "patchbay" { policy = "write" }`)
+	shop, web := token("shop", `service "shop" { policy = "write" }`), token("web", `service "web" { policy = "write" }`)
+	m.start(strings.Replace(m.meshConfig("http"), "consul {\n", "consul {\n  token = "+rig.HCLString(secrets["patchbay"])+"\n", 1))
+	m.web, m.shop = m.sidecar("web", "-token-file", web), m.sidecar("shop", "-token-file", shop)
+	m.becomes("/", http.StatusForbidden) // Consul denies by default, and no intention allows
+	m.intend(&api.SourceIntention{Name: "shop", Action: api.IntentionActionAllow})
+	m.becomes("/", http.StatusOK)
+	thief, err := rig.LaunchEnvoy(t.Context(), filepath.Join(m.dir, "envoy-thief"), m.bootstrap("web", "-node", "thief", "-token-file", shop))
+	m.must(err)
+	endWith(t, thief.Process)
+	m.must(rig.Until(t.Context(), limit, func() error {
+		if !strings.Contains(thief.Output(), "does not entitle") {
+			return errors.New("the Envoy with the token of another service was not refused")
+		}
+		return nil
+	}))
+	dump, err := thief.ConfigDump()
+	m.must(err)
+	for _, r := range dump {
+		if strings.HasSuffix(r.Type, ".Secret") || strings.HasSuffix(r.Type, ".Listener") {
+			t.Errorf("it has %s %s", r.Type, r.Name)
+		}
+	}
+	log := m.patchbay.Output()
+	for name, secret := range secrets {
+		if strings.Contains(log, secret) {
+			t.Errorf("the token of %s is in the log", name)
+		}
+	}
+	if strings.Contains(log, "PRIVATE KEY") {
+		t.Error("a key is in the log")
+	}
 }

@@ -24,6 +24,8 @@ type Consul struct {
 	Client *api.Client
 	// GRPC is host:port of its xDS server; "" without one.
 	GRPC string
+	// Management is a token that may do all; "" where nothing asks for tokens.
+	Management string
 	*Process
 	dir string
 	dev bool
@@ -32,21 +34,27 @@ type Consul struct {
 // NewConsul starts a Consul server whose data is kept below dir; a dev agent keeps
 // it in memory instead.
 func NewConsul(ctx context.Context, dir string, dev bool) (*Consul, error) {
-	return newConsul(ctx, dir, dev, false)
+	return newConsul(ctx, dir, dev, false, "")
 }
 
 // NewConsulMesh starts a dev agent with Connect: a CA of its own and an xDS server.
 func NewConsulMesh(ctx context.Context, dir string) (*Consul, error) {
-	return newConsul(ctx, dir, true, true)
+	return newConsul(ctx, dir, true, true, "")
 }
 
-func newConsul(ctx context.Context, dir string, dev, mesh bool) (*Consul, error) {
+// NewConsulGuarded is [NewConsulMesh] with ACLs that deny by default; its Client has the
+// token of Management.
+func NewConsulGuarded(ctx context.Context, dir string) (*Consul, error) {
+	return newConsul(ctx, dir, true, true, "5f0a5f6e-8a3b-4e0a-9a39-6f5fd2a1c001")
+}
+
+func newConsul(ctx context.Context, dir string, dev, mesh bool, management string) (*Consul, error) {
 	ports, err := Ports(4)
 	if err != nil {
 		return nil, err
 	}
-	c := &Consul{Addr: fmt.Sprintf("127.0.0.1:%d", ports[0]), dir: dir, dev: dev}
-	if c.Client, err = api.NewClient(&api.Config{Address: c.Addr}); err != nil {
+	c := &Consul{Addr: fmt.Sprintf("127.0.0.1:%d", ports[0]), dir: dir, dev: dev, Management: management}
+	if c.Client, err = api.NewClient(&api.Config{Address: c.Addr, Token: management}); err != nil {
 		return nil, fmt.Errorf("make Consul client: %w", err)
 	}
 	config := map[string]any{
@@ -64,6 +72,10 @@ func newConsul(ctx context.Context, dir string, dev, mesh bool) (*Consul, error)
 		c.GRPC = fmt.Sprintf("127.0.0.1:%d", ports[3])
 		config["ports"].(map[string]int)["grpc"] = ports[3]
 		config["connect"] = map[string]any{"enabled": true}
+	}
+	if management != "" {
+		config["acl"] = map[string]any{"enabled": true, "default_policy": "deny",
+			"tokens": map[string]string{"initial_management": management, "agent": management}}
 	}
 	b, err := json.Marshal(config)
 	if err != nil {
@@ -147,6 +159,18 @@ func (c *Consul) register(id, service string, b *Backend, check *api.AgentServic
 		return fmt.Errorf("register %s of %s: %w", id, service, err)
 	}
 	return nil
+}
+
+// NewToken makes a token with the rights of the rules, and gives its secret.
+func (c *Consul) NewToken(name, rules string) (secret string, err error) {
+	if _, _, err := c.Client.ACL().PolicyCreate(&api.ACLPolicy{Name: name, Rules: rules}, nil); err != nil {
+		return "", fmt.Errorf("make token %s: %w", name, err)
+	}
+	token, _, err := c.Client.ACL().TokenCreate(&api.ACLToken{Description: name, Policies: []*api.ACLLink{{Name: name}}}, nil)
+	if err != nil {
+		return "", fmt.Errorf("make token %s: %w", name, err)
+	}
+	return token.SecretID, nil
 }
 
 // SetHealth sets the health of a registered instance: passing, warning or critical.
