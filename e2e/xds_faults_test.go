@@ -74,7 +74,7 @@ func TestNoRequestFailsWhileRoutesChangeTwoHundredTimes(t *testing.T) {
 }
 
 // loaded is a fleet with three instances of web under load.
-func loaded(t *testing.T, unchecked bool) (f *fleet, apps map[string]*rig.App, load *rig.Load) {
+func loaded(t *testing.T, unchecked bool) (f *fleet, apps map[string]*rig.App, load *rig.Load, e *rig.Envoy) {
 	f = newFleet(t, 1)
 	f.unchecked = unchecked
 	apps = map[string]*rig.App{}
@@ -82,10 +82,10 @@ func loaded(t *testing.T, unchecked bool) (f *fleet, apps map[string]*rig.App, l
 		apps[id] = f.app("web", id)
 	}
 	f.start(f.declares("routes \"web\" {}", f.gatewayTo("web")))
-	f.envoy("gateway", "edge")
+	e = f.envoy("gateway", "edge")
 	load = rig.StartLoadOf(knock(t, f.doors[0]).put, 4)
 	f.must(load.AwaitOnly(t.Context(), limit, "web-1", "web-2", "web-3"))
-	return f, apps, load
+	return f, apps, load, e
 }
 
 // unhurt ends a load of which no request may have failed.
@@ -100,7 +100,7 @@ func unhurt(t *testing.T, load *rig.Load) {
 
 func TestAnInstanceThatFailsItsCheckIsAskedNoMore(t *testing.T) {
 	t.Parallel()
-	f, _, load := loaded(t, false)
+	f, _, load, _ := loaded(t, false)
 	failed := time.Now()
 	f.must(f.consul.SetHealth("web-3", api.HealthCritical))
 	shown, err := f.consul.AwaitService(t.Context(), "web", limit, func(e []*api.ServiceEntry) bool {
@@ -123,7 +123,7 @@ func TestAnInstanceThatFailsItsCheckIsAskedNoMore(t *testing.T) {
 
 func TestAnInstanceThatIsDeregisteredFinishesItsRequests(t *testing.T) {
 	t.Parallel()
-	f, apps, load := loaded(t, false)
+	f, apps, load, _ := loaded(t, false)
 	const asked = 9 // each instance gets some, as they take turns
 	c, held := knock(t, f.doors[0]), make(chan string, asked)
 	for range asked {
@@ -206,7 +206,7 @@ func (c caller) body() (string, error) {
 
 func TestEnvoyServesOnWhileConsulIsGoneAndWhenItComesBackEmpty(t *testing.T) {
 	t.Parallel()
-	f, apps, load := loaded(t, true)
+	f, apps, load, e := loaded(t, true)
 	f.must(f.consul.Stop(limit))
 	// Patchbay without Consul has nothing to say, and Envoy keeps what it was told.
 	f.must(f.patchbay.Stop(limit))
@@ -215,6 +215,8 @@ func TestEnvoyServesOnWhileConsulIsGoneAndWhenItComesBackEmpty(t *testing.T) {
 
 	f.must(f.consul.Start(t.Context()))
 	f.told(true, "gateway-edge")
+	f.agrees("gateway-edge", e)
+	f.unmodified(e)
 	f.must(f.consul.Deregister("web-3"))
 	f.must(load.AwaitOnly(t.Context(), limit, "web-1", "web-2"))
 
@@ -230,6 +232,17 @@ func TestEnvoyServesOnWhileConsulIsGoneAndWhenItComesBackEmpty(t *testing.T) {
 	f.told(false, "held: ")
 	f.must(load.AwaitOnly(t.Context(), limit, "web-2", "web-3"))
 	unhurt(t, load)
+}
+
+// unmodified tells that an Envoy has what it was given first.
+func (f *fleet) unmodified(e *rig.Envoy) {
+	f.t.Helper()
+	for _, stat := range []string{"cluster_manager.cluster_modified", "cluster_manager.cluster_removed", "listener_manager.listener_modified", "listener_manager.listener_removed"} {
+		got, err := e.Stats(stat)
+		if n, known := got[stat]; err != nil || !known || n != 0 {
+			f.t.Errorf("%s is %v, %v, want 0: nothing was changed", stat, got, err)
+		}
+	}
 }
 
 func TestAConfigurationThatEnvoyRefusesIsShownAndTheOneBeforeServesOn(t *testing.T) {
