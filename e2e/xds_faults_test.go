@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +67,15 @@ func TestNoRequestFailsWhileRoutesChangeTwoHundredTimes(t *testing.T) {
 		}))
 		slowest = max(slowest, time.Since(began))
 	}
+	// Another log means another listener in the place of the one that serves.
+	log := filepath.Join(f.dir, "access.log")
+	f.reload(append(f.changing(1), fmt.Sprintf("observe { access_log = %q }", log))...)
+	f.must(rig.Until(t.Context(), limit, func() error {
+		if lines := lines(log); len(lines) < 100 {
+			return fmt.Errorf("the access log has %d lines", len(lines))
+		}
+		return nil
+	}))
 	requests, failures := load.Stop()
 	t.Logf("%d requests during %d changes, %d failed; the slowest change was seen after %s", requests, changes, len(failures), slowest)
 	if len(failures) > 0 || requests < 10*changes {
