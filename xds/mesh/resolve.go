@@ -9,15 +9,11 @@ import (
 // holds for its instances in the others too, but for routes, split and failover. What
 // nothing is declared of is TCP with all of its instances.
 func (m *Mesh) Service(t Target) Service {
-	find := func(datacenter string) int {
-		return slices.IndexFunc(m.Services, func(s Service) bool {
-			return s.Name == t.Service && s.Datacenter == datacenter && s.Namespace == t.Namespace
-		})
-	}
-	if n := find(t.Datacenter); n >= 0 {
+	n := m.find(t, t.Datacenter)
+	if n >= 0 {
 		return m.Services[n]
 	}
-	if n := find(""); n >= 0 {
+	if n = m.find(t, ""); n >= 0 {
 		s := m.Services[n]
 		s.Datacenter, s.Routes, s.Default, s.Failover, s.Sticky = t.Datacenter, nil, nil, nil, nil
 		s.Subsets = slices.Clone(s.Subsets)
@@ -29,11 +25,20 @@ func (m *Mesh) Service(t Target) Service {
 	return Service{Name: t.Service, Datacenter: t.Datacenter, Namespace: t.Namespace, Protocol: TCP}
 }
 
+// find gives where a service is declared in a datacenter; -1 when it is not. It is
+// called for every upstream, so that it copies no service.
+func (m *Mesh) find(t Target, datacenter string) int {
+	for n := range m.Services {
+		if s := &m.Services[n]; s.Name == t.Service && s.Datacenter == datacenter && s.Namespace == t.Namespace {
+			return n
+		}
+	}
+	return -1
+}
+
 // Declares tells whether something is declared that holds for a target's service.
 func (m *Mesh) Declares(t Target) bool {
-	return slices.ContainsFunc(m.Services, func(s Service) bool {
-		return s.Name == t.Service && s.Namespace == t.Namespace && (s.Datacenter == t.Datacenter || s.Datacenter == "")
-	})
+	return m.find(t, t.Datacenter) >= 0 || m.find(t, "") >= 0
 }
 
 // Port is where the sidecars of a target's service take connections by mutual TLS; 0

@@ -191,3 +191,23 @@ func leadsTo(s mesh.Service) (out []mesh.Target) {
 	}
 	return out
 }
+
+// lacking gives by role the services that nothing is declared of, as [undeclared]
+// finds them. It looks at each target once, however many roles name it.
+func lacking(m *mesh.Mesh) map[string][]mesh.Target {
+	found, out := map[mesh.Target][]mesh.Target{}, map[string][]mesh.Target{}
+	for role, targets := range entrances(m) {
+		var all []mesh.Target
+		for _, t := range targets {
+			list, seen := found[t]
+			if !seen {
+				list = undeclared(m, t)
+				found[t] = list
+			}
+			all = append(all, list...)
+		}
+		slices.SortFunc(all, mesh.Target.Compare)
+		out[role] = slices.Compact(all)
+	}
+	return out
+}

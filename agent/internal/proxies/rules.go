@@ -78,8 +78,8 @@ func entrances(m *mesh.Mesh) map[string][]mesh.Target {
 // want makes rules those that m needs, and gives by role those that are needed.
 func (r rules) want(m *mesh.Mesh) map[string][]*rule {
 	out, wanted := map[string][]*rule{}, map[catalog.Query]bool{}
-	for role, targets := range entrances(m) {
-		for _, t := range undeclared(m, targets...) {
+	for role, targets := range lacking(m) {
+		for _, t := range targets {
 			q := chainOf(t)
 			wanted[q] = true
 			if r[q] == nil {
