@@ -3,7 +3,6 @@ package chain
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -91,32 +90,13 @@ func (c *compiler) match(in httpMatch) mesh.Match {
 		// Envoy heeds the case of a regular expression whatever is said beside it.
 		IgnoreCase: in.CaseInsensitive && in.PathRegex == ""}
 	for _, h := range in.Header {
-		f := mesh.Field{Name: h.Name, Exact: h.Exact, Prefix: h.Prefix, Suffix: h.Suffix, Contains: h.Contains, Regex: h.Regex, Absent: h.Invert}
-		if h.IgnoreCase {
-			f = folded(f)
-		}
-		out.Headers = append(out.Headers, f)
+		out.Headers = append(out.Headers, mesh.Field{Name: h.Name, Exact: h.Exact, Prefix: h.Prefix, Suffix: h.Suffix, Contains: h.Contains,
+			Regex: h.Regex, IgnoreCase: h.IgnoreCase, Absent: h.Invert})
 	}
 	for _, q := range in.QueryParam {
 		out.Queries = append(out.Queries, mesh.Field{Name: q.Name, Exact: q.Exact, Regex: q.Regex})
 	}
 	return out
-}
-
-// folded writes a condition that does not heed case as a regular expression.
-func folded(f mesh.Field) mesh.Field {
-	quote := func(s string) string { return "(?i)" + regexp.QuoteMeta(s) }
-	switch {
-	case f.Exact != "":
-		f.Exact, f.Regex = "", quote(f.Exact)
-	case f.Prefix != "":
-		f.Prefix, f.Regex = "", quote(f.Prefix)+".*"
-	case f.Suffix != "":
-		f.Suffix, f.Regex = "", ".*"+quote(f.Suffix)
-	case f.Contains != "":
-		f.Contains, f.Regex = "", ".*"+quote(f.Contains)+".*"
-	}
-	return f
 }
 
 // headers takes changes of headers over. Envoy's variables in values are not for

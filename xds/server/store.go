@@ -86,6 +86,15 @@ func (s *Store) Versions(scope string) map[Key]string {
 	return out
 }
 
+// Forget drops a role that no client has; its resources are gone.
+func (s *Store) Forget(role string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sc := s.scopes[role]; role != Shared && sc != nil && len(sc.clients) == 0 {
+		delete(s.scopes, role)
+	}
+}
+
 // Await waits until something was published for the scope, or until ctx ends.
 func (s *Store) Await(ctx context.Context, scope string) error {
 	s.mu.Lock()

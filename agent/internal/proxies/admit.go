@@ -41,20 +41,43 @@ func (f *Feed) Admit(ctx context.Context, node *core.Node) (server.Peer, error) 
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if !f.Declared(role) {
-		service, _ := xds.SplitRole(role)
-		on := node.GetMetadata().GetFields()[xds.NodeNameKey].GetStringValue()
-		if service == "" || len(on) > maxNode {
-			return server.Peer{}, status.Errorf(codes.NotFound, "no %s is declared: add its block to the configuration, or print the bootstrap anew", strings.ToValidUTF8(role, ""))
-		}
-		if role, err = f.Registered(wait, service, id, on); err != nil {
-			return server.Peer{}, err
-		}
-		id = onNode(id, on)
+		return f.admitRegistered(wait, role, node, server.Peer{Node: id, Agent: agentOf(node), Address: p.Addr.String(), Renew: shown.renew})
 	}
-	if err := f.opts.Store.Await(wait, role); err != nil {
-		return server.Peer{}, status.Errorf(codes.Unavailable, "consul has not answered for every service of %s yet", role)
+	if err := f.await(wait, role); err != nil {
+		return server.Peer{}, err
 	}
 	return server.Peer{Node: id, Role: role, Agent: agentOf(node), Address: p.Addr.String(), Renew: shown.renew}, nil
+}
+
+// admitRegistered gives the client of a role that the file does not declare the role of
+// its registration in Consul.
+func (f *Feed) admitRegistered(ctx context.Context, role string, node *core.Node, out server.Peer) (server.Peer, error) {
+	service, variant := xds.SplitRole(role)
+	on := node.GetMetadata().GetFields()[xds.NodeNameKey].GetStringValue()
+	if service == "" || variant != "" || len(on) > maxNode {
+		return server.Peer{}, status.Errorf(codes.NotFound, "no %s is declared: add its block to the configuration, or print the bootstrap anew", strings.ToValidUTF8(role, ""))
+	}
+	var err error
+	if out.Role, err = f.Registered(ctx, service, node.GetId(), on); err != nil {
+		return server.Peer{}, err
+	}
+	if err := f.await(ctx, out.Role); err != nil {
+		return server.Peer{}, err
+	}
+	// While it waited, who was let go of was others.
+	if now, err := f.Registered(ctx, service, node.GetId(), on); err != nil || now != out.Role {
+		return server.Peer{}, status.Error(codes.Unavailable, "the registration changed meanwhile")
+	}
+	out.Node = onNode(out.Node, on)
+	return out, nil
+}
+
+// await waits until a role is served.
+func (f *Feed) await(ctx context.Context, role string) error {
+	if err := f.opts.Store.Await(ctx, role); err != nil {
+		return status.Errorf(codes.Unavailable, "consul has not answered for every service of %s yet", strings.ToValidUTF8(role, ""))
+	}
+	return nil
 }
 
 // defaultRole is the role of a client that names none.

@@ -24,8 +24,8 @@ type registered struct {
 	service string
 	// view is Consul's newest answer; nil before the first.
 	view *catalog.View
-	// sidecars are by variant; roles tells the variant of every proxy that can be
-	// served, by its key, and wrong why another cannot be.
+	// sidecars are by variant; variants tells that of every proxy that can be served,
+	// by its key, and wrong why its newest registration cannot be.
 	sidecars map[string]mesh.Sidecar
 	variants map[string]string
 	wrong    map[string]error
@@ -124,7 +124,7 @@ func (r *registered) role(id, node string) (string, error) {
 	slices.Sort(variants)
 	variants = slices.Compact(variants)
 	switch {
-	case len(variants) == 1 && wrong == nil:
+	case len(variants) == 1:
 		return xds.VariantRole(r.service, variants[0]), nil
 	case wrong != nil:
 		return "", status.Errorf(codes.FailedPrecondition, "the registration cannot be served: %s", wrong)
@@ -135,30 +135,43 @@ func (r *registered) role(id, node string) (string, error) {
 }
 
 // register takes Consul's answer on the sidecars of a service over; it tells whether
-// that changes anything.
+// that changes anything. A proxy whose new registration cannot be served keeps the last
+// good one. What is not registered any more stays until nobody has it: see
+// [Feed.settled].
 func (f *Feed) register(v *catalog.View) bool {
 	r := f.registered[v.Query]
 	if r == nil || r.view != nil && r.view.Digest == v.Digest {
 		return false
 	}
-	before := r.wrong
-	r.view, r.sidecars, r.variants, r.wrong = v, map[string]mesh.Sidecar{}, map[string]string{}, map[string]error{}
-	r.byID = map[string][]string{}
+	before := *r
+	r.view, r.variants, r.wrong, r.byID = v, map[string]string{}, map[string]error{}, map[string][]string{}
+	if r.sidecars == nil {
+		r.sidecars = map[string]mesh.Sidecar{}
+	}
 	f.views[v.Query] = v
 	f.keeper.note(v.Query, v)
-	broken := map[string]error{}
+	read := map[string]error{}
 	for _, key := range slices.Sorted(maps.Keys(v.Pairs)) {
 		id, _ := catalog.SplitProxyKey(key)
 		r.byID[id] = append(r.byID[id], key)
 		variant := catalog.NewHasher().String(v.Pairs[key]).Sum().Short()
-		if _, seen := r.sidecars[variant]; !seen && broken[variant] == nil {
-			broken[variant] = f.enroll(r, variant, v.Pairs[key])
+		err, known := read[variant]
+		if !known {
+			err = f.enroll(r, variant, v.Pairs[key])
+			read[variant] = err
 		}
-		if r.wrong[key] = broken[variant]; r.wrong[key] == nil {
-			delete(r.wrong, key)
+		last, had := before.variants[key]
+		switch {
+		case err == nil:
 			r.variants[key] = variant
-		} else if before[key] == nil {
-			f.opts.Log.Warn("registration of a sidecar was refused", "proxy", key, "service", r.service, "err", r.wrong[key])
+		case had:
+			r.variants[key] = last
+		}
+		if err == nil {
+			continue
+		}
+		if r.wrong[key] = err; before.wrong[key] == nil {
+			f.opts.Log.Warn("registration of a sidecar was refused", "proxy", key, "service", r.service, "err", err)
 		}
 	}
 	return true
@@ -217,20 +230,16 @@ func (f *Feed) declaredAndRegistered() *mesh.Mesh {
 	return &out
 }
 
-// settled answers those who waited for Consul, forgets services without any sidecar
-// and lets go of clients whose registration is another now: they come back and get what
-// is theirs.
+// settled answers those who waited for Consul and lets go of clients whose registration
+// is another now: they come back and get what is theirs. Then what nobody is registered
+// for and nobody has is forgotten.
 func (f *Feed) settled() {
-	roles, dropped := map[string]map[string]bool{}, false // by client
-	for q, r := range f.registered {
+	roles := map[string]map[string]bool{} // by client
+	for _, r := range f.registered {
 		if r.view == nil {
 			continue
 		}
 		r.answer()
-		if len(r.view.Pairs) == 0 {
-			delete(f.registered, q)
-			dropped = true
-		}
 		for key, variant := range r.variants {
 			id, node := catalog.SplitProxyKey(key)
 			for _, name := range []string{id, onNode(id, node)} {
@@ -241,17 +250,49 @@ func (f *Feed) settled() {
 			}
 		}
 	}
-	if dropped {
-		f.relay()
-		f.publish(f.unsettled(nil))
+	used := map[string]bool{}
+	if f.opts.Evict != nil {
+		f.opts.Evict(func(p server.Peer) bool {
+			service, variant := xds.SplitRole(p.Role)
+			stays := variant == "" || f.registered[proxiesOf(service)] == nil || roles[p.Node] == nil || roles[p.Node][p.Role]
+			used[p.Role] = used[p.Role] || stays
+			return !stays
+		})
 	}
-	if f.opts.Evict == nil {
+	f.retire(used)
+}
+
+// retire forgets the sidecars that nobody is registered as and that nobody uses, and
+// the services without any.
+func (f *Feed) retire(used map[string]bool) {
+	var gone []string
+	for q, r := range f.registered {
+		if r.view == nil {
+			continue
+		}
+		wanted := map[string]bool{}
+		for _, variant := range r.variants {
+			wanted[variant] = true
+		}
+		for variant := range r.sidecars {
+			if role := xds.VariantRole(r.service, variant); !wanted[variant] && !used[role] {
+				delete(r.sidecars, variant)
+				gone = append(gone, role)
+			}
+		}
+		if len(r.view.Pairs)+len(r.sidecars) == 0 {
+			delete(f.registered, q)
+			gone = append(gone, "")
+		}
+	}
+	if len(gone) == 0 {
 		return
 	}
-	f.opts.Evict(func(p server.Peer) bool {
-		service, variant := xds.SplitRole(p.Role)
-		return variant != "" && f.registered[proxiesOf(service)] != nil && roles[p.Node] != nil && !roles[p.Node][p.Role]
-	})
+	f.relay()
+	f.publish(f.unsettled(nil))
+	for _, role := range gone {
+		f.opts.Store.Forget(role)
+	}
 }
 
 // onNode names a proxy among all: ids are unique on a node alone.

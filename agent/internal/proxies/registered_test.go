@@ -158,6 +158,47 @@ func TestAChangedRegistrationLetsGoOfItsSidecarAlone(t *testing.T) {
 	})
 }
 
+func TestASidecarKeepsItsRoleWhileItIsThere(t *testing.T) {
+	inMesh(t, map[string]string{"a@n1": registration(9001)}, func(w *world) {
+		a := w.admitted("a", "")
+		w.clients = []server.Peer{a}
+		w.enroll(nil)
+		if len(w.evicted) > 0 || !w.feed.Declared(a.Role) {
+			t.Errorf("let go of %v; the role of a sidecar whose registration is gone is declared: %v", w.evicted, w.feed.Declared(a.Role))
+		}
+		w.clients = nil
+		w.enroll(map[string]string{"b@n1": registration(9002)})
+		if w.feed.Declared(a.Role) || w.store.Has(a.Role) {
+			t.Error("a role that nobody has is still there")
+		}
+	})
+}
+
+func TestARegistrationThatBecomesWrongLeavesTheLastGood(t *testing.T) {
+	inMesh(t, map[string]string{"a@n1": registration(9001)}, func(w *world) {
+		a := w.admitted("a", "")
+		w.clients = []server.Peer{a}
+		w.enroll(map[string]string{"a@n1": registration(21000)})
+		if again := w.admitted("a", ""); again.Role != a.Role || len(w.evicted) > 0 {
+			t.Errorf("let go of %v; the role was %q and is %q", w.evicted, a.Role, again.Role)
+		}
+	})
+}
+
+func TestNobodyNamesAVariantOutright(t *testing.T) {
+	inMesh(t, map[string]string{"a@n1": registration(9001)}, func(w *world) {
+		ctx, cancel := context.WithTimeout(peer.NewContext(w.ctx, &peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}), time.Minute)
+		defer cancel()
+		meta, err := structpb.NewStruct(map[string]any{xds.RoleKey: xds.VariantRole("shop", "none")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.feed.Admit(ctx, &core.Node{Id: "a", Metadata: meta}); status.Code(err) != codes.NotFound {
+			t.Error(err)
+		}
+	})
+}
+
 func TestTheFileOwnsTheSidecarsThatItDeclares(t *testing.T) {
 	inMesh(t, map[string]string{"a@n1": registration(9001)}, func(w *world) {
 		w.declare(mesh.Mesh{Sidecars: []mesh.Sidecar{{Service: "shop", Inbound: &mesh.Inbound{Port: 1, LocalPort: 2}}}})

@@ -218,6 +218,9 @@ func (r rules) notes(m *mesh.Mesh) map[mesh.Target]string {
 	for _, q := range slices.SortedFunc(maps.Keys(r), catalog.Query.Compare) {
 		one := r[q]
 		text := one.refused
+		if !one.known() {
+			text = fmt.Sprintf("Consul has not told the entries of %s yet", one.own)
+		}
 		if text == "" && len(one.chain.Unserved) > 0 {
 			text = fmt.Sprintf("not served of Consul's entries of %s: %s", one.own, strings.Join(one.chain.Unserved, "; "))
 		}
