@@ -56,13 +56,16 @@ func newCluster(t mesh.Target, s mesh.Service, secure *core.TransportSocket) (*R
 }
 
 // localCluster makes the cluster of the program beside a sidecar.
-func localCluster(name string, port int, p mesh.Protocol) (*Resource, error) {
+func localCluster(name string, in mesh.Inbound) (*Resource, error) {
 	c := &cluster.Cluster{Name: name, ClusterDiscoveryType: &cluster.Cluster_Type{Type: cluster.Cluster_STATIC},
-		ConnectTimeout: durationpb.New(connectTimeout),
+		ConnectTimeout: durationpb.New(cmp.Or(in.ConnectTimeout, connectTimeout)),
 		LoadAssignment: &endpoint.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpoint.LocalityLbEndpoints{{
 			LbEndpoints: []*endpoint.LbEndpoint{{HostIdentifier: &endpoint.LbEndpoint_Endpoint{
-				Endpoint: &endpoint.Endpoint{Address: socket("127.0.0.1", uint32(port))}}}}}}}}
-	if err := speak(c, p); err != nil {
+				Endpoint: &endpoint.Endpoint{Address: socket("127.0.0.1", uint32(in.LocalPort))}}}}}}}}
+	if in.MaxConnections > 0 {
+		c.CircuitBreakers = breakers(&mesh.Breaker{Connections: in.MaxConnections})
+	}
+	if err := speak(c, in.Protocol); err != nil {
 		return nil, err
 	}
 	return NewResource(Cluster, name, c)

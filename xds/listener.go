@@ -140,7 +140,7 @@ const inboundRoutes = "!inbound"
 
 // inbound makes listener and cluster of the requests that come to a sidecar.
 func inbound(s mesh.Sidecar, m *mesh.Mesh) ([]*Resource, error) {
-	local, err := localCluster(LocalCluster, s.Inbound.LocalPort, s.Inbound.Protocol)
+	local, err := localCluster(LocalCluster, *s.Inbound)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func inboundRequests(s mesh.Sidecar, m *mesh.Mesh, to mesh.Target) (filters []*l
 		return nil, nil, err
 	}
 	host := &route.VirtualHost{Name: "inbound", Domains: []string{"*"}, Routes: []*route.Route{{
-		Match: newMatch(mesh.Match{}), Action: &route.Route_Route{Route: &route.RouteAction{Timeout: durationpb.New(0),
+		Match: newMatch(mesh.Match{}), Action: &route.Route_Route{Route: &route.RouteAction{Timeout: durationpb.New(s.Inbound.Timeout),
 			ClusterSpecifier: &route.RouteAction_Cluster{Cluster: to.String()}}}}}}
 	config := &route.RouteConfiguration{Name: "inbound", VirtualHosts: []*route.VirtualHost{host}}
 	if s.Connect {

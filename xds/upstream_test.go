@@ -59,3 +59,15 @@ func TestAnUpstreamHasSettingsOfItsOwnForOneSidecar(t *testing.T) {
 		t.Errorf("another sidecar has them too: %v", c)
 	}
 }
+
+func TestWhatTheRegistrationSaysOfTheProgramHoldsForItsCluster(t *testing.T) {
+	m := &mesh.Mesh{Sidecars: []mesh.Sidecar{{Service: "shop", Inbound: &mesh.Inbound{Port: 21000, LocalPort: 8080, ConnectTimeout: 300 * time.Millisecond, MaxConnections: 7}}}}
+	r, err := NewRole(m, SidecarRole("shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := made(t, r, LocalCluster)
+	if c.GetConnectTimeout().AsDuration() != 300*time.Millisecond || c.GetCircuitBreakers().GetThresholds()[0].GetMaxConnections().GetValue() != 7 {
+		t.Errorf("the cluster of the program is %v", c)
+	}
+}

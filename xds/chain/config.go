@@ -43,6 +43,10 @@ func (c config) number(key string) int {
 	return int(max(-1, min(n, 1<<30)))
 }
 
+func (c config) millis(key string) time.Duration {
+	return time.Duration(c.number(key)) * time.Millisecond
+}
+
 func (c config) inner(key string) config {
 	m, _ := c.take(key).(map[string]any)
 	return options(m)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"patchbay/xds/mesh"
 )
@@ -129,6 +128,8 @@ func (r *registrar) inbound(p proxy) *mesh.Inbound {
 	if out.Port == 0 {
 		out.Port = r.in.Port
 	}
+	out.ConnectTimeout, out.Timeout = c.millis("local_connect_timeout_ms"), c.millis("local_request_timeout_ms")
+	out.MaxConnections = c.number("max_inbound_connections")
 	switch {
 	case p.LocalServiceSocketPath != "":
 		r.leave("local service at the socket %s", p.LocalServiceSocketPath)
@@ -189,7 +190,7 @@ func (r *registrar) tune(out *mesh.Upstream, name string, c config) {
 	if p := c.text("protocol"); p != "" {
 		out.Protocol = protocol(p)
 	}
-	out.ConnectTimeout = time.Duration(c.number("connect_timeout_ms")) * time.Millisecond
+	out.ConnectTimeout = c.millis("connect_timeout_ms")
 	if l := c.inner("limits"); len(l) > 0 {
 		b := mesh.Breaker{Connections: l.number("max_connections"), Pending: l.number("max_pending_requests"), Requests: l.number("max_concurrent_requests")}
 		if b != (mesh.Breaker{}) {

@@ -52,6 +52,7 @@ func TestARegistrationThatCannotBeServedIsRefusedOrNamed(t *testing.T) {
 		"an upstream without a port":  {in(`"Upstreams":[{"DestinationName":"web"}]`), "needs a port to listen on", nil},
 		"an address that is a name":   {in(`"Config":{"bind_address":"example.com"}`), "no IP address", nil},
 		"a port below nothing":        {in(`"Config":{"bind_port":-5}`), "is no port", nil},
+		"a limit below nothing":       {in(`"Config":{"max_inbound_connections":-1}`), "a limit is negative", nil},
 		"a time that is none":         {in(`"Upstreams":[{"DestinationName":"web","LocalBindPort":1,"Config":{"passive_health_check":{"interval":"soon"}}}]`), "outlier_detection.interval: it is negative", nil},
 		"settings without a listener": {in(`"Upstreams":[{"DestinationName":"web","CentrallyConfigured":true}]`), "", nil},
 		"a prepared query":            {in(`"Upstreams":[{"DestinationType":"prepared_query","DestinationName":"q","LocalBindPort":1}]`), "", []string{"upstream q: it is a prepared_query"}},

@@ -39,6 +39,11 @@ type Inbound struct {
 	// LocalPort is the program's own, on 127.0.0.1.
 	LocalPort int
 	Protocol  Protocol
+	// ConnectTimeout is for a connection to the program, 0 means 5 s; Timeout bounds a
+	// request to it, 0 does not.
+	ConnectTimeout, Timeout time.Duration
+	// MaxConnections bounds the connections to the program; 0 means Envoy's default.
+	MaxConnections int
 }
 
 // Upstream is a service that a sidecar reaches at an address of its own.

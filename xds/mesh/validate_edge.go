@@ -49,6 +49,7 @@ func (r *review) sidecar(s Sidecar) {
 		r.when(in.LocalPort == 0, "", "it listens for a program whose port is not said", "write port = …, the port of the program on 127.0.0.1")
 		r.when(in.LocalPort < 0 || in.LocalPort > maxPort, "port", fmt.Sprintf("%d is no port", in.LocalPort), "write 1 to 65535")
 		r.protocol(in.Protocol)
+		r.when(in.ConnectTimeout < 0 || in.Timeout < 0 || in.MaxConnections < 0, "", "a limit is negative", "write a number above 0")
 		if in.LocalPort > 0 {
 			taken = append(taken, bound{"the program itself", netip.MustParseAddr("127.0.0.1"), in.LocalPort})
 		}
