@@ -118,7 +118,7 @@ type Consul struct {
 	Namespace, Partition string
 	// KVPath is the base of the default backend path.
 	KVPath string
-	// MaxPolls is the most blocking queries open at once over plain HTTP.
+	// MaxPolls is the most blocking queries open at once.
 	MaxPolls     int
 	Registration Registration
 }

@@ -13,7 +13,10 @@ import (
 const (
 	defaultConsul = "localhost:8500"
 	defaultKVPath = "consul-terraform-sync/"
-	defaultPolls  = 100
+	// defaultPolls leaves room below the 200 connections that an agent takes of one
+	// address; with Envoys to serve, less of it is left. Over TLS many polls share a
+	// connection (HTTP/2).
+	defaultPolls, defaultPollsXDS, defaultPollsTLS = 100, 180, 2000
 )
 
 func defaultTransport() Transport {
@@ -47,11 +50,24 @@ func (d *decoder) consul(f field) {
 	d.tokenFile(c)
 }
 
+// polls gives how many blocking queries may be open where no file says it.
+func (d *decoder) polls() {
+	switch c := &d.cfg.Consul; {
+	case c.MaxPolls > 0:
+	case c.TLS.Enabled:
+		c.MaxPolls = defaultPollsTLS
+	case d.cfg.XDS.Enabled():
+		c.MaxPolls = defaultPollsXDS
+	default:
+		c.MaxPolls = defaultPolls
+	}
+}
+
 // consulEnv sets what the environment gives where no file sets it.
 func (d *decoder) consulEnv(c *Consul) {
 	*c = Consul{Address: d.env("CONSUL_HTTP_ADDR"), Token: tasks.NewSecret(d.env("CONSUL_TOKEN", "CONSUL_HTTP_TOKEN")),
 		Registration: Registration{Enabled: true, Name: d.pick(defaultService, legacyService), Check: true},
-		KVPath:       defaultKVPath, MaxPolls: defaultPolls, Transport: defaultTransport(),
+		KVPath:       defaultKVPath, Transport: defaultTransport(),
 		Namespace: d.env("CONSUL_NAMESPACE"), Partition: d.env("CONSUL_PARTITION"),
 		TLS: TLS{Verify: true, CACert: d.envPath("CONSUL_CACERT"), CAPath: d.envPath("CONSUL_CAPATH"),
 			Cert: d.envPath("CONSUL_CLIENT_CERT"), Key: d.envPath("CONSUL_CLIENT_KEY"), ServerName: d.env("CONSUL_TLS_SERVER_NAME")}}

@@ -60,6 +60,7 @@ func (d *decoder) config(top node) Config {
 		d.task(f, d.cfg.Guard)
 	}
 	d.mesh(p.mesh)
+	d.polls()
 	return d.cfg
 }
 
