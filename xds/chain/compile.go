@@ -92,9 +92,19 @@ type compiler struct {
 }
 
 // leave notes what is not served.
-func (c *compiler) leave(format string, args ...any) {
-	if text := clip(fmt.Sprintf(format, args...)); !slices.Contains(c.unserved, text) {
-		c.unserved = append(c.unserved, text)
+func (c *compiler) leave(format string, args ...any) { note(&c.unserved, format, args) }
+
+// maxNotes bounds what is told of one answer.
+const maxNotes = 32
+
+// note adds a text to a list once.
+func note(list *[]string, format string, args []any) {
+	switch text := clip(fmt.Sprintf(format, args...)); {
+	case len(*list) > maxNotes || slices.Contains(*list, text):
+	case len(*list) == maxNotes:
+		*list = append(*list, "and more")
+	default:
+		*list = append(*list, text)
 	}
 }
 

@@ -3,6 +3,7 @@ package chain
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -112,6 +113,20 @@ func TestAnAnswerThatIsNotUnderstoodIsRefusedOrNamed(t *testing.T) {
 				t.Errorf("unserved (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+func TestWhatIsToldOfAnAnswerIsBounded(t *testing.T) {
+	var more strings.Builder
+	for n := range 100_000 {
+		fmt.Fprintf(&more, `"x%d": 1, `, n)
+	}
+	c, err := Compile(mesh.Target{Service: "web"}, change(t, "canary-split", `"ServiceName"`, more.String()+`"ServiceName"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.Unserved); n != maxNotes+1 || c.Unserved[n-1] != "and more" {
+		t.Errorf("%d notes, the last is %q", n, c.Unserved[n-1])
 	}
 }
 

@@ -115,11 +115,7 @@ type registrar struct {
 	unserved []string
 }
 
-func (r *registrar) leave(format string, args ...any) {
-	if text := clip(fmt.Sprintf(format, args...)); !slices.Contains(r.unserved, text) {
-		r.unserved = append(r.unserved, text)
-	}
-}
+func (r *registrar) leave(format string, args ...any) { note(&r.unserved, format, args) }
 
 // inbound gives where the sidecar takes requests; nil when it takes none.
 func (r *registrar) inbound(p proxy) *mesh.Inbound {
