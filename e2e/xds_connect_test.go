@@ -25,10 +25,10 @@ import (
 type meshed struct {
 	*world
 	shop, web *rig.Envoy
-	// call is where the program of shop reaches web, inbound where the sidecar of web
-	// listens for other sidecars.
-	call, inbound string
-	address       string // of the xDS server
+	// call is where the program of shop reaches web, edge where everybody does by the
+	// gateway edge, inbound where the sidecar of web listens for other sidecars.
+	call, edge, inbound string
+	address             string // of the xDS server
 }
 
 // newMesh starts Consul with a CA, Patchbay and both sidecars. The protocol is that of
@@ -58,10 +58,10 @@ func emptyMesh(t *testing.T, start func(context.Context, string) (*rig.Consul, e
 // meshConfig is a configuration of both sidecars, on free ports.
 func (m *meshed) meshConfig(protocol string) string {
 	m.t.Helper()
-	ports, err := rig.Ports(3)
+	ports, err := rig.Ports(4)
 	m.must(err)
 	at := func(n int) string { return fmt.Sprintf("127.0.0.1:%d", ports[n]) }
-	m.address, m.call, m.inbound = at(0), at(1), at(2)
+	m.address, m.call, m.inbound, m.edge = at(0), at(1), at(2), at(3)
 	return m.config(local, fmt.Sprintf(`
 xds { port = %d }
 
@@ -80,24 +80,36 @@ sidecar "web" {
     address = "127.0.0.1"
     port    = %d
   }
-}`, ports[0], protocol, ports[1], protocol, m.backends["web-1"].Port(), ports[2]))
+}
+
+gateway "edge" {
+  connect = true
+  listener {
+    port     = %d
+    protocol = %q
+    service "web" {}
+  }
+}`, ports[0], protocol, ports[1], protocol, m.backends["web-1"].Port(), ports[2], ports[3], protocol))
 }
 
 // sidecar starts the Envoy of a service from the printed bootstrap.
 func (m *meshed) sidecar(service string, more ...string) *rig.Envoy {
 	m.t.Helper()
-	return startEnvoy(m.t, filepath.Join(m.dir, "envoy-"+service), m.bootstrap(service, more...))
+	return startEnvoy(m.t, filepath.Join(m.dir, "envoy-"+service), m.bootstrap(append(more, "-service", service)...))
 }
 
-func (m *meshed) bootstrap(service string, more ...string) string {
+func (m *meshed) bootstrap(flags ...string) string {
 	m.t.Helper()
-	return m.ask(append([]string{"xds", "bootstrap", "-service", service, "-address", m.address}, more...)...)
+	return m.ask(append([]string{"xds", "bootstrap", "-address", m.address}, flags...)...)
 }
 
 // get asks web through the sidecar of shop and gives status and body.
-func (m *meshed) get(path string) (status int, body string, err error) {
+func (m *meshed) get(path string) (status int, body string, err error) { return m.getAt(m.call, path) }
+
+// getAt asks web at an address.
+func (m *meshed) getAt(address, path string) (status int, body string, err error) {
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	got, err := client.Get("http://" + m.call + path)
+	got, err := client.Get("http://" + address + path)
 	if err != nil {
 		return 0, "", err
 	}
@@ -271,7 +283,9 @@ func TestADeniedIntentionIsRefused(t *testing.T) {
 	listeners := m.versions(m.web, "Listener")
 	m.intend(&api.SourceIntention{Name: "*", Action: api.IntentionActionDeny})
 	m.becomes("/", http.StatusForbidden)
-	m.intend(&api.SourceIntention{Name: "shop", Action: api.IntentionActionAllow}, &api.SourceIntention{Name: "*", Action: api.IntentionActionDeny})
+	long := strings.Repeat("payments-of-the-north.", 5) + "eu" // longer than a pattern that Envoy takes
+	m.intend(&api.SourceIntention{Name: "shop", Action: api.IntentionActionAllow}, &api.SourceIntention{Name: long, Action: api.IntentionActionAllow},
+		&api.SourceIntention{Name: "*", Action: api.IntentionActionDeny})
 	m.becomes("/", http.StatusOK)
 	m.intend(&api.SourceIntention{Name: "shop", Permissions: []*api.IntentionPermission{
 		{Action: api.IntentionActionDeny, HTTP: &api.IntentionHTTPPermission{PathPrefix: "/admin"}},
@@ -343,7 +357,7 @@ service_prefix "patchbay" { policy = "write" }`)
 	m.becomes("/", http.StatusForbidden) // Consul denies by default, and no intention allows
 	m.intend(&api.SourceIntention{Name: "shop", Action: api.IntentionActionAllow})
 	m.becomes("/", http.StatusOK)
-	thief, err := rig.LaunchEnvoy(t.Context(), filepath.Join(m.dir, "envoy-thief"), m.bootstrap("web", "-node", "thief", "-token-file", shop))
+	thief, err := rig.LaunchEnvoy(t.Context(), filepath.Join(m.dir, "envoy-thief"), m.bootstrap("-service", "web", "-node", "thief", "-token-file", shop))
 	m.must(err)
 	endWith(t, thief.Process)
 	m.must(rig.Until(t.Context(), limit, func() error {
@@ -368,4 +382,27 @@ service_prefix "patchbay" { policy = "write" }`)
 	if strings.Contains(log, "PRIVATE KEY") {
 		t.Error("a key is in the log")
 	}
+}
+
+func TestAGatewayReachesASidecarByItsOwnIdentity(t *testing.T) {
+	t.Parallel()
+	m := emptyMesh(t, rig.NewConsulMesh)
+	m.start(m.meshConfig("http"))
+	m.web = m.sidecar("web")
+	startEnvoy(t, filepath.Join(m.dir, "envoy-edge"), m.bootstrap("-gateway", "edge"))
+	answers := func(want int) {
+		t.Helper()
+		m.must(rig.Until(t.Context(), limit, func() error {
+			got, body, err := m.getAt(m.edge, "/")
+			if err == nil && got != want {
+				err = fmt.Errorf("the gateway answers %d %q, want %d", got, body, want)
+			}
+			return err
+		}))
+	}
+	answers(http.StatusOK)
+	m.intend(&api.SourceIntention{Name: "edge", Action: api.IntentionActionDeny})
+	answers(http.StatusForbidden)
+	m.intend(&api.SourceIntention{Name: "edge", Action: api.IntentionActionAllow}, &api.SourceIntention{Name: "*", Action: api.IntentionActionDeny})
+	answers(http.StatusOK)
 }

@@ -59,21 +59,30 @@ func allows(i mesh.Intention) bool { return i.Allow && len(i.Permissions) == 0 }
 
 // callers are those of a source but for those that the higher intentions speak of.
 func callers(trust mesh.Trust, s mesh.Source, higher []mesh.Intention) *rbac.Principal {
-	out := []*rbac.Principal{caller(trust, s)}
+	out := caller(trust, s).GetAndIds().GetIds()
 	for _, h := range higher {
 		if s.Meets(h.Source) {
 			out = append(out, &rbac.Principal{Identifier: &rbac.Principal_NotId{NotId: caller(trust, h.Source)}})
 		}
 	}
-	if len(out) == 1 {
-		return out[0]
-	}
 	return &rbac.Principal{Identifier: &rbac.Principal_AndIds{AndIds: &rbac.Principal_Set{Ids: out}}}
 }
 
+// caller makes the condition that a certificate is of a source. A certificate of the
+// trust domain has one identity, so beginning and end are of the same.
 func caller(trust mesh.Trust, s mesh.Source) *rbac.Principal {
-	return &rbac.Principal{Identifier: &rbac.Principal_Authenticated_{Authenticated: &rbac.Principal_Authenticated{
-		PrincipalName: &matcher.StringMatcher{MatchPattern: &matcher.StringMatcher_SafeRegex{SafeRegex: regex(trust.Pattern(s))}}}}}
+	begin, end := trust.Bounds(s)
+	rest := mesh.Field{Suffix: end}
+	if end == "" {
+		rest = mesh.Field{Contains: "/svc/"}
+	}
+	return &rbac.Principal{Identifier: &rbac.Principal_AndIds{AndIds: &rbac.Principal_Set{Ids: []*rbac.Principal{
+		identified(mesh.Field{Prefix: begin}), identified(rest)}}}}
+}
+
+func identified(f mesh.Field) *rbac.Principal {
+	name, _ := text(f)
+	return &rbac.Principal{Identifier: &rbac.Principal_Authenticated_{Authenticated: &rbac.Principal_Authenticated{PrincipalName: name}}}
 }
 
 // requests are those on which permissions say something other than the default, each

@@ -188,7 +188,7 @@ func anyPermission(t *rapid.T) mesh.Permission {
 }
 
 // names hold what would be a pattern if it were not quoted.
-var anyCaller = rapid.SampledFrom([]string{"shop", "cart", "a.b", "aXb"})
+var anyCaller = rapid.SampledFrom([]string{"shop", "op", "a.b", "aXb"})
 
 func anyIntentions(t *rapid.T) mesh.Intentions {
 	out := mesh.Intentions{Deny: rapid.Bool().Draw(t, "default deny")}
@@ -258,6 +258,9 @@ func TestIntentionsBecomeRules(t *testing.T) {
 			made := rules(td, c.intentions, !c.tcp)
 			if got := lets(made, c.call); got != c.want {
 				t.Errorf("the call goes through: %t, want %t\n%v", got, c.want, made)
+			}
+			if strings.Contains(made.String(), "safe_regex") {
+				t.Errorf("an expression, which Envoy refuses for long names: %v", made)
 			}
 			if len(made.GetPolicies()) != c.policies {
 				t.Errorf("%d policies, want %d: %v", len(made.GetPolicies()), c.policies, made)

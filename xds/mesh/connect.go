@@ -3,7 +3,6 @@ package mesh
 import (
 	"cmp"
 	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -29,13 +28,10 @@ func (m *Mesh) Says() Connect {
 	return *m.Connect
 }
 
-// anyPart matches one part of the path of an identity.
-const anyPart = `[^/]+`
-
 // ID is the identity that the sidecars of a target's service have, as a URI.
 func (t Trust) ID(of Target) string {
 	u := url.URL{Scheme: "spiffe", Host: t.Domain,
-		Path: "/ns/" + cmp.Or(of.Namespace, defaultName) + "/dc/" + cmp.Or(of.Datacenter, t.Datacenter) + "/svc/" + of.Service}
+		Path: "/ns/" + cmp.Or(of.Namespace, defaultName) + "/dc/" + cmp.Or(of.Datacenter, t.Datacenter) + ofService + of.Service}
 	return u.String()
 }
 
@@ -51,22 +47,28 @@ func (t Trust) ServerName(of Target) string {
 // defaultName is that of Consul's namespace and partition where none is named.
 const defaultName = "default"
 
-// Pattern is a regular expression (RE2) for the identities of a source, in any
-// datacenter. What is "*" stands for any one name.
-func (t Trust) Pattern(s Source) string {
-	part := func(name string) string {
-		if name == anyone {
-			return anyPart
-		}
-		return regexp.QuoteMeta((&url.URL{Path: name}).EscapedPath())
-	}
-	partition := ""
+// Bounds are how the identities of a source begin and end, in any datacenter; begin is
+// never "". What is "*" stands for any one name. Texts are used where Consul has a
+// regular expression: for a long name Envoy would refuse it.
+func (t Trust) Bounds(s Source) (begin, end string) {
+	part := func(name string) string { return (&url.URL{Path: name}).EscapedPath() }
+	begin = "spiffe://" + t.Domain
 	if s.Partition != "" && s.Partition != defaultName {
-		partition = "/ap/" + part(s.Partition)
+		begin += "/ap/" + part(s.Partition)
 	}
-	return "^spiffe://" + regexp.QuoteMeta(t.Domain) + partition + "/ns/" + part(cmp.Or(s.Namespace, defaultName)) +
-		"/dc/" + anyPart + "/svc/" + part(s.Name) + "$"
+	begin += "/ns/"
+	if s.Namespace != anyone {
+		begin += part(cmp.Or(s.Namespace, defaultName)) + "/dc/"
+	}
+	if s.Name == anyone {
+		return begin, ""
+	}
+	return begin, ofService + part(s.Name)
 }
+
+// ofService is before the name of the service in an identity. A name has no slash
+// there: it would be escaped.
+const ofService = "/svc/"
 
 // ParseID reads an identity of a service, in any trust domain and the default
 // partition; ok is false for anything else.

@@ -195,6 +195,9 @@ func decodePermissions(list []*api.IntentionPermission) (out []mesh.Permission, 
 func decodeMatch(p *api.IntentionHTTPPermission) mesh.Match {
 	out := mesh.Match{Path: p.PathExact, Prefix: p.PathPrefix, Regex: p.PathRegex, Methods: p.Methods}
 	for _, h := range p.Header {
+		if h.Regex != "" && h.IgnoreCase { // so that its size is judged as Envoy does
+			h.Regex, h.IgnoreCase = "(?i)"+h.Regex, false
+		}
 		out.Headers = append(out.Headers, mesh.Field{Name: h.Name, Exact: h.Exact, Prefix: h.Prefix, Suffix: h.Suffix,
 			Contains: h.Contains, Regex: h.Regex, IgnoreCase: h.IgnoreCase, Absent: h.Invert})
 	}
