@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -128,15 +129,26 @@ func (b boardOf) Command(ctx context.Context, service string, c rollout.Command)
 	return canaryState(r), err
 }
 
-// Shifts implements [httpapi.Canaries].
+// Shifts implements [httpapi.Canaries]. A slow reader loses old states of a canary,
+// never its newest.
 func (b boardOf) Shifts(ctx context.Context) <-chan httpapi.CanaryState {
-	in, out := b.board.Listen(ctx), make(chan httpapi.CanaryState)
-	go func() { // ends with the request, whose context in is closed by
+	wake, out := b.board.Watch(ctx), make(chan httpapi.CanaryState)
+	told := map[string]canaries.Record{}
+	for _, r := range b.board.Records() {
+		told[r.Service()] = r
+	}
+	go func() { // ends with the request, whose context closes wake
 		defer close(out)
-		for r := range in {
-			select {
-			case out <- canaryState(r):
-			case <-ctx.Done():
+		for range wake {
+			for _, r := range b.board.Records() {
+				if reflect.DeepEqual(told[r.Service()], r) {
+					continue
+				}
+				told[r.Service()] = r
+				select {
+				case out <- canaryState(r):
+				case <-ctx.Done():
+				}
 			}
 		}
 	}()

@@ -52,16 +52,16 @@ type Board struct {
 	hires      chan *owner
 	ended      chan struct{} // closed when Run takes no more
 
-	mu        sync.RWMutex // guards what follows
-	owners    []*owner
-	listeners map[chan<- Record]bool
+	mu       sync.RWMutex // guards what follows
+	owners   []*owner
+	watchers map[chan<- struct{}]bool
 }
 
 // New makes a board of the canaries that are declared, with what is stored of them by
 // service. A new one begins here, so that the first weights that anybody sees are a
 // canary's. What is stored and not declared any more is forgotten.
 func New(opts Options, declared []Canary, stored map[string]Record) (*Board, error) {
-	b := &Board{opts: opts, prometheus: newPrometheus(opts.Now), hires: make(chan *owner), ended: make(chan struct{}), listeners: map[chan<- Record]bool{}}
+	b := &Board{opts: opts, prometheus: newPrometheus(opts.Now), hires: make(chan *owner), ended: make(chan struct{}), watchers: map[chan<- struct{}]bool{}}
 	for _, c := range declared {
 		o, err := b.hire(c, stored[c.Plan.Service])
 		if err != nil {
@@ -137,7 +137,7 @@ func (b *Board) Declare(declared []Canary) error {
 		b.mu.Lock()
 		b.owners = append(b.owners, o)
 		b.mu.Unlock()
-		b.published(*o.shown.Load(), true)
+		b.published(true)
 	}
 	return nil
 }
@@ -209,28 +209,28 @@ func (b *Board) Nudge() {
 	}
 }
 
-// Listen gives each record that changed until ctx ends; then the channel is closed. A
-// slow listener loses records: it looks at [Board.Records] then and now.
-func (b *Board) Listen(ctx context.Context) <-chan Record {
-	out := make(chan Record, 16)
+// Watch gives a value after any record changed since the last one was taken, until ctx
+// ends; then the channel is closed.
+func (b *Board) Watch(ctx context.Context) <-chan struct{} {
+	wake := make(chan struct{}, 1)
 	b.mu.Lock()
-	b.listeners[out] = true
+	b.watchers[wake] = true
 	b.mu.Unlock()
 	context.AfterFunc(ctx, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		delete(b.listeners, out)
-		close(out)
+		delete(b.watchers, wake)
+		close(wake)
 	})
-	return out
+	return wake
 }
 
 // published tells of a record that changed.
-func (b *Board) published(r Record, moved bool) {
+func (b *Board) published(moved bool) {
 	b.mu.RLock()
-	for l := range b.listeners {
+	for wake := range b.watchers {
 		select {
-		case l <- r:
+		case wake <- struct{}{}:
 		default:
 		}
 	}

@@ -26,6 +26,7 @@ type rig struct {
 	t     *testing.T
 	board *Board
 	end   func()
+	first Record // of web, before anything ran
 
 	mu       sync.Mutex
 	follower []*views
@@ -140,6 +141,7 @@ func (r *rig) start(declared ...Canary) {
 		r.t.Fatal(err)
 	}
 	board.prometheus.client = &http.Client{Transport: r}
+	r.first, _ = board.Record("web")
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)
 	r.board, r.end = board, func() {
@@ -339,8 +341,8 @@ func TestARestartGoesOnWhereTheLastProcessWas(t *testing.T) {
 		pass(time.Minute)
 		r.follower = nil
 		r.start(declaredWeb())
-		if got, _ := r.board.Record("web"); got.State.Weight != 5000 || len(Weights(r.board.Records())["web"]) != 2 {
-			t.Errorf("before anything ran the weight is %s, want 50%%", got.State.Weight)
+		if r.first.State.Weight != 5000 {
+			t.Errorf("before anything ran the weight is %s, want 50%%", r.first.State.Weight)
 		}
 		pass(31 * time.Second)
 		r.stands(rollout.Progressing, rollout.Whole)
@@ -449,22 +451,38 @@ func TestAJumpOfAllTrafficIsRefusedAndTheFormerSplitStays(t *testing.T) {
 	})
 }
 
-func TestListenersHearOfEveryChangeUntilTheyLeave(t *testing.T) {
+func TestWatchersHearOfChangesUntilTheyLeave(t *testing.T) {
 	within(t, func(t *testing.T, r *rig) {
 		r.start(declaredWeb())
 		ctx, cancel := context.WithCancel(t.Context())
-		heard := r.board.Listen(ctx)
+		heard := r.board.Watch(ctx)
 		r.consul(catalog.Passing, catalog.Passing)
-		var last Record
-		for last.State.Weight == 0 {
-			last = <-heard
+		if <-heard; len(heard) != 0 {
+			t.Error("a slow watcher has more than one change waiting")
 		}
-		if last.State.Weight != 500 || last.Service() != "web" {
-			t.Errorf("heard of %s, want 5%%", last.State.Weight)
-		}
+		r.stands(rollout.Progressing, 500)
 		cancel()
 		synctest.Wait()
-		for range heard {
+		if _, open := <-heard; open {
+			t.Error("a watcher that left hears more")
 		}
+	})
+}
+
+func TestNumbersOfAnotherPlanAreNotJudged(t *testing.T) {
+	within(t, func(t *testing.T, r *rig) {
+		r.errors = "0.5"
+		r.start(declaredWeb(watched))
+		r.consul(catalog.Passing, catalog.Passing)
+		pass(9 * time.Second) // asked for, not judged yet
+		r.mu.Lock()
+		r.errors = "0"
+		r.mu.Unlock()
+		changed := declaredWeb(watched, func(c *Canary) { c.Plan.Metrics[0].Query, c.Plan.Threshold = "others", 1 })
+		if err := r.board.Declare([]Canary{changed}); err != nil {
+			t.Fatal(err)
+		}
+		pass(11 * time.Second)
+		r.stands(rollout.Progressing, 500)
 	})
 }

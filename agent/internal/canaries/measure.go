@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"patchbay/tasks/catalog"
 	"patchbay/tasks/rollout"
 	"patchbay/xds/mesh"
 
@@ -35,7 +36,8 @@ func lead(p rollout.Plan) time.Duration { return min(patience, p.CheckEvery/2) }
 
 // measurement is what came of all queries of a canary.
 type measurement struct {
-	// begun is when the queries were sent.
+	// of is the plan that the queries are from; begun is when they were sent.
+	of      catalog.Digest
 	begun   time.Time
 	metrics []rollout.Measurement
 	// ejected is nil when it is not known.
@@ -57,7 +59,7 @@ func newPrometheus(now func() time.Time) prometheus {
 // measure asks for all metrics of a canary, and for what Envoys ejected. A failure is
 // a part of the measurement.
 func (p prometheus) measure(ctx context.Context, c Canary) measurement {
-	out := measurement{begun: p.now(), metrics: make([]rollout.Measurement, len(c.Plan.Metrics))}
+	out := measurement{of: c.Plan.Digest(), begun: p.now(), metrics: make([]rollout.Measurement, len(c.Plan.Metrics))}
 	ctx, cancel := context.WithTimeout(ctx, lead(c.Plan)*4/5)
 	defer cancel()
 	var group errgroup.Group

@@ -71,7 +71,7 @@ func server(t *testing.T, answers map[string]string) string {
 			http.Error(w, "what?", http.StatusTeapot)
 			return
 		}
-		w.Write([]byte(body)) //nolint:errcheck // a test's answer
+		_, _ = w.Write([]byte(body))
 	}))
 	t.Cleanup(s.Close)
 	return s.URL + "/prom/"
@@ -92,7 +92,7 @@ func TestAllNumbersOfACanaryAreAskedFor(t *testing.T) {
 	now := time.Now()
 	got := newPrometheus(func() time.Time { return now }).measure(t.Context(), c)
 	half := rollout.Share(5000)
-	want := measurement{begun: now, ejected: &half, metrics: []rollout.Measurement{{Metric: "errors", Value: 7, At: now},
+	want := measurement{of: c.Plan.Digest(), begun: now, ejected: &half, metrics: []rollout.Measurement{{Metric: "errors", Value: 7, At: now},
 		{Metric: "silent", At: now, Error: "ask Prometheus: it answered 418"}}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(measurement{})); diff != "" {
 		t.Errorf("measurement (-want +got):\n%s", diff)

@@ -85,6 +85,9 @@ func (o *owner) declare(c Canary) error {
 	if err != nil {
 		return err
 	}
+	if c.Plan.Digest() != o.declared.Plan.Digest() {
+		o.newest = measurement{} // of other queries
+	}
 	o.declared, o.stable, o.candidate = c, stable, candidate
 	return nil
 }
@@ -97,7 +100,7 @@ func (o *owner) run(ctx context.Context) error {
 	views.Need([]catalog.Query{query(o.service)})
 	var group errgroup.Group
 	ctx, cancel := context.WithCancel(ctx)
-	defer group.Wait() //nolint:errcheck // it returns no error
+	defer func() { _ = group.Wait() }() // it returns no error
 	defer cancel()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -117,7 +120,10 @@ func (o *owner) run(ctx context.Context) error {
 		case <-o.nudges:
 			o.step(nil)
 		case m := <-o.measured:
-			o.newest, o.measuring = m, false
+			o.measuring = false
+			if m.of == o.declared.Plan.Digest() {
+				o.newest = m
+			}
 		case <-timer.C:
 			if !o.measureDue() {
 				o.step(nil)
@@ -208,7 +214,7 @@ func (o *owner) step(c *rollout.Command) ([]rollout.Event, error) {
 	for _, e := range events {
 		o.tell(e)
 	}
-	o.board.published(after, !same(before, after))
+	o.board.published(!same(before, after))
 	return events, nil
 }
 
