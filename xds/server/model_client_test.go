@@ -241,6 +241,9 @@ func (c *modelClient) apply(r *modelResponse) {
 		if r.refused {
 			if !k.fresh[name] || before.Version != x.Version || r.kind == xds.Endpoints && !c.warm[name] {
 				k.refused[name] = x.Version
+				if want := c.m.wanted(c.role, Key{r.kind, name}); want == nil || want.Version != x.Version {
+					k.outdate(name)
+				}
 			}
 			continue
 		}

@@ -190,7 +190,12 @@ func (c *modelClient) converged() {
 		}
 		for name := range names {
 			c.has(kind, name)
-			if c.m.wanted(c.role, Key{kind, name}) == nil && k.have[name] == nil {
+			// The server does not forget what was refused while it waits for routes.
+			held := c.kinds[xds.Listener].odd() || c.kinds[xds.Routes].odd()
+			switch gone := c.m.wanted(c.role, Key{kind, name}) == nil && k.have[name] == nil; {
+			case gone && held:
+				k.outdate(name)
+			case gone:
 				delete(k.refused, name)
 				delete(k.stale, name)
 			}
