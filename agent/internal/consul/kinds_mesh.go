@@ -1,6 +1,7 @@
 package consul
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,10 +17,16 @@ import (
 const maxChain = 4 << 20
 
 // fetchChain reads what Consul compiled of a service's configuration entries. Its
-// text is kept: patchbay/xds/chain reads it.
+// text is kept: patchbay/xds/chain reads it. The chain of a service in another
+// datacenter is compiled here, where the same entries are, so it needs nobody there.
 func (c *Client) fetchChain(q catalog.Query, opts *api.QueryOptions) (*catalog.View, *api.QueryMeta, error) {
 	if !readable(q.Name) {
 		return nil, nil, errors.New("no request to Consul can carry this name; rename the service")
+	}
+	if q.Datacenter != "" {
+		local := *opts.WithContext(context.WithValue(opts.Context(), queryKey{}, url.Values{"compile-dc": {q.Datacenter}}))
+		local.Datacenter = ""
+		opts = &local
 	}
 	var text json.RawMessage
 	meta, err := c.api.Raw().Query("/v1/discovery-chain/"+url.PathEscape(q.Name), &text, opts)

@@ -3,6 +3,7 @@ package consul
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,6 +60,27 @@ func TestAChainIsKeptAsItsText(t *testing.T) {
 		s, _ = w.until(ch, trusted)
 		if got := only(s).Pairs["web"]; got != second {
 			t.Errorf("the changed chain is %q", got)
+		}
+	})
+}
+
+func TestTheChainOfAnotherDatacenterIsCompiledHere(t *testing.T) {
+	inWorld(t, withToken, func(w *world) {
+		queries := make(chan string, 100)
+		w.tell(func(rw http.ResponseWriter, c call) bool {
+			if !strings.HasPrefix(c.path, "/v1/discovery-chain/") {
+				return false
+			}
+			queries <- c.query
+			if c.blocking {
+				<-c.gone
+			}
+			raw("10", `{"Chain":{"ServiceName":"web"}}`)(rw)
+			return true
+		})
+		w.until(w.client.Watch(w.ctx, []catalog.Want{catalog.Query{Kind: catalog.DiscoveryChain, Name: "web", Datacenter: "dc2"}}), trusted)
+		if got, err := url.ParseQuery(<-queries); err != nil || got.Get("compile-dc") != "dc2" || got.Has("dc") {
+			t.Errorf("%v: the query is %v", err, got)
 		}
 	})
 }
