@@ -18,8 +18,10 @@ type Client struct {
 	api *api.Client
 	log hclog.Logger
 	hub *hub
-	// seats are for long polls, lane for everything short.
+	// seats are for long polls, rules for those of rules, see reserve; lane is for
+	// everything short.
 	seats  *seats
+	rules  *seats
 	lane   chan struct{}
 	pulse  pulse
 	tokens *tokens
@@ -48,8 +50,9 @@ func newClient(cfg config.Consul, log hclog.Logger, transport http.RoundTripper)
 		return nil, err
 	}
 	long, short := split(cfg.MaxPolls)
+	all := &seats{free: long}
 	return &Client{
-		api: client, log: log, hub: newHub(), seats: &seats{free: long}, lane: make(chan struct{}, short),
+		api: client, log: log, hub: newHub(), seats: all, rules: all, lane: make(chan struct{}, short),
 		tokens: tokens, conns: conns, base: baseURL(cfg),
 	}, nil
 }

@@ -32,6 +32,7 @@ type Connect struct {
 // Connect begins to follow; nothing is read before [Connect.Run]. Without roots, nothing
 // but [Connect.Want] makes it read.
 func (c *Client) Connect(roots bool) *Connect {
+	c.reserve()
 	return &Connect{client: c, always: roots, wake: make(chan struct{}, 1), news: make(chan struct{}, 1), wanted: map[string]bool{}}
 }
 
@@ -185,9 +186,9 @@ func advice(w watch) string {
 func (c *Connect) read(ctx context.Context, w watch, index uint64) (meta *api.QueryMeta, err error) {
 	wait := longWait
 	if index > 0 {
-		seat := c.client.seats.ask()
-		defer c.client.seats.leave(seat)
-		timer := time.NewTimer(jitter(turn(c.client.seats.waiting())))
+		seat := c.client.rules.ask()
+		defer c.client.rules.leave(seat)
+		timer := time.NewTimer(jitter(turn(c.client.rules.waiting())))
 		defer timer.Stop()
 		select {
 		case <-seat.ready:
@@ -196,7 +197,7 @@ func (c *Connect) read(ctx context.Context, w watch, index uint64) (meta *api.Qu
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if c.client.seats.waiting() > 0 {
+		if c.client.rules.waiting() > 0 {
 			wait = sharedWait
 		}
 	}

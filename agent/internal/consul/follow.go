@@ -19,6 +19,7 @@ type Follower struct {
 
 // Follow begins to follow; nothing is needed yet. End it with [Follower.Close].
 func (c *Client) Follow() *Follower {
+	c.reserve()
 	return &Follower{hub: c.hub, wake: make(chan struct{}, 1), needs: map[catalog.Query]*entry{}, changed: map[catalog.Query]bool{}}
 }
 

@@ -32,8 +32,9 @@ type poll struct {
 	hidden bool
 	limit  *rate.Limiter
 	pause  *backoff.ExponentialBackOff
-	// seat is nil while none is asked for.
-	seat *seat
+	// seat is one of seats, nil while none is asked for.
+	seat  *seat
+	seats *seats
 	// reread is when the next plain read is due.
 	reread  time.Time
 	failing bool
@@ -43,7 +44,7 @@ type poll struct {
 }
 
 func newPoll(c *Client, e *entry) *poll {
-	return &poll{client: c, entry: e, query: e.query, cursor: cursor{sags: e.query.Kind == catalog.KVPrefix}, limit: rate.NewLimiter(readsPerSecond, readsAtOnce), pause: newPause()}
+	return &poll{client: c, entry: e, query: e.query, seats: c.seatsOf(e.query), cursor: cursor{sags: e.query.Kind == catalog.KVPrefix}, limit: rate.NewLimiter(readsPerSecond, readsAtOnce), pause: newPause()}
 }
 
 // run reads until ctx ends. An error is never the end: it is told and tried again.
@@ -74,12 +75,12 @@ func (p *poll) step(ctx context.Context) error {
 		return p.readPlain(ctx)
 	}
 	if p.seat == nil {
-		p.seat = p.client.seats.ask()
+		p.seat = p.seats.ask()
 	}
 	if p.seated() {
 		return p.readBlocking(ctx)
 	}
-	timer := time.NewTimer(jitter(turn(p.client.seats.waiting())))
+	timer := time.NewTimer(jitter(turn(p.seats.waiting())))
 	defer timer.Stop()
 	select {
 	case <-p.seat.ready:
@@ -93,14 +94,14 @@ func (p *poll) step(ctx context.Context) error {
 
 func (p *poll) readBlocking(ctx context.Context) error {
 	wait := longWait
-	if p.client.seats.waiting() > 0 {
+	if p.seats.waiting() > 0 {
 		wait = sharedWait
 	}
 	got, err := p.client.blocking(ctx, p.query, p.cursor.wait, wait)
 	if err != nil {
 		return err
 	}
-	if p.client.seats.waiting() > 0 {
+	if p.seats.waiting() > 0 {
 		p.stand()
 	}
 	epoch := p.cursor.epoch
@@ -153,7 +154,7 @@ func (p *poll) seated() bool {
 // stand gives the seat back, or the place in the queue.
 func (p *poll) stand() {
 	if p.seat != nil {
-		p.client.seats.leave(p.seat)
+		p.seats.leave(p.seat)
 		p.seat = nil
 	}
 }

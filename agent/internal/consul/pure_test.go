@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"patchbay/tasks/catalog"
+
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -193,5 +195,25 @@ func TestSeatsMayBeAskedForByManyAtOnce(t *testing.T) {
 	group.Wait()
 	if s.free != 2 || s.waiting() != 0 {
 		t.Errorf("%d free, %d waiting", s.free, s.waiting())
+	}
+}
+
+func TestHealthNeverWaitsForRules(t *testing.T) {
+	all := &seats{free: 16}
+	c := &Client{seats: all, rules: all}
+	c.reserve()
+	c.reserve()
+	rule, health := catalog.Query{Kind: catalog.DiscoveryChain, Name: "web"}, catalog.Query{Kind: catalog.ServiceHealth, Name: "web"}
+	for range 20 {
+		c.seatsOf(rule).ask()
+	}
+	if n := c.seatsOf(rule).waiting(); n != 18 {
+		t.Errorf("%d rules wait, want all but 2", n)
+	}
+	for range 14 {
+		c.seatsOf(health).ask()
+	}
+	if n := c.seatsOf(health).waiting(); n != 0 {
+		t.Errorf("%d health queries wait", n)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"patchbay/tasks/catalog"
 )
 
 // seats are the long polls that may be open at once, given first come, first
@@ -62,6 +64,31 @@ const (
 // all of them together make at most turnsPerSecond.
 func turn(waiting int) time.Duration {
 	return max(turnAtLeast, time.Duration(waiting)*time.Second/turnsPerSecond)
+}
+
+// rulesShare is the part of the long polls that follows rules.
+const rulesShare = 8
+
+// reserve gives what follows rules (chains, intentions, certificates, registrations of
+// proxies) seats of its own, a few that they take turns on: health never waits for them,
+// as they change when a person changes them. It is called before anything is read.
+func (c *Client) reserve() {
+	c.seats.mu.Lock()
+	defer c.seats.mu.Unlock()
+	if c.rules != c.seats {
+		return
+	}
+	n := max(1, c.seats.free/rulesShare)
+	c.seats.free -= n
+	c.rules = &seats{free: n}
+}
+
+// seatsOf are those that a query's polls take.
+func (c *Client) seatsOf(q catalog.Query) *seats {
+	if q.Kind == catalog.DiscoveryChain || q.Kind == catalog.ConnectProxies {
+		return c.rules
+	}
+	return c.seats
 }
 
 // split divides the connections: short ones for plain reads, long ones for polls.
