@@ -39,6 +39,7 @@ func (c *client) delta(t xds.Type) *discovery.DeltaDiscoveryResponse {
 	f.version = version(out.GetResources())
 	out.SystemVersionInfo = f.version
 	k.fly(f, held)
+	c.kick()
 	return out
 }
 
@@ -145,6 +146,7 @@ func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 	f.version = digest(versions.String())
 	out.VersionInfo = f.version
 	k.fly(f, held)
+	c.kick()
 	return out
 }
 
