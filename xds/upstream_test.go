@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -69,5 +70,40 @@ func TestWhatTheRegistrationSaysOfTheProgramHoldsForItsCluster(t *testing.T) {
 	c := made(t, r, LocalCluster)
 	if c.GetConnectTimeout().AsDuration() != 300*time.Millisecond || c.GetCircuitBreakers().GetThresholds()[0].GetMaxConnections().GetValue() != 7 {
 		t.Errorf("the cluster of the program is %v", c)
+	}
+}
+
+func TestARegisteredSidecarHasAccessLogsOfItsOwn(t *testing.T) {
+	logs := func(observe *mesh.Observe) string {
+		m := &mesh.Mesh{Observe: mesh.Observe{AccessLog: "/of/all"}, Sidecars: []mesh.Sidecar{{Service: "shop", Variant: "x", Observe: observe,
+			Upstreams: []mesh.Upstream{{Target: mesh.Target{Service: "web"}, Port: 9001}}}}}
+		r, err := NewRole(m, VariantRole("shop", "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range r.Resources {
+			if x.Type == Listener {
+				return string(x.Body.GetValue())
+			}
+		}
+		t.Fatal("there is no listener")
+		return ""
+	}
+	if got := logs(&mesh.Observe{AccessLog: "/of/one"}); !strings.Contains(got, "/of/one") || strings.Contains(got, "/of/all") {
+		t.Errorf("its own log is not the one: %q", got)
+	}
+	if got := logs(nil); !strings.Contains(got, "/of/all") {
+		t.Errorf("without its own it has not that of all: %q", got)
+	}
+}
+
+func TestARoleIsSplitAsItIsMade(t *testing.T) {
+	for _, c := range [][2]string{{"web", ""}, {"web", "1a2b"}, {"a#b", "1a2b"}} {
+		if service, variant := SplitRole(VariantRole(c[0], c[1])); service != c[0] || variant != c[1] {
+			t.Errorf("%v is read as %q and %q", c, service, variant)
+		}
+	}
+	if service, _ := SplitRole(GatewayRole("edge")); service != "" {
+		t.Errorf("a gateway is a sidecar of %q", service)
 	}
 }
