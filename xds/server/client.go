@@ -205,8 +205,9 @@ func (c *client) ready(t xds.Type) bool {
 	if !allLeave(clusters.dirty) || clusters.answer || clusters.flight != nil || len(c.owed) > 0 {
 		return false
 	}
-	// A refused cluster is missing: routes that use it stay away until it is
-	// mended. A client that has no listeners at all gets what there is.
+	// A refused cluster is missing: routes that may use it stay away until it is
+	// mended or the time of grace is over. A client that has no listeners at all
+	// gets what there is.
 	return !clusters.stuck() || c.kinds[t].answer
 }
 

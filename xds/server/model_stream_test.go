@@ -17,7 +17,7 @@ type pipe[In, Out any] struct {
 }
 
 func newPipe[In, Out any](ctx context.Context) *pipe[In, Out] {
-	return &pipe[In, Out]{ctx: ctx, in: make(chan *In, 1000), out: make(chan *Out, 1)}
+	return &pipe[In, Out]{ctx: ctx, in: make(chan *In, 1000), out: make(chan *Out)}
 }
 
 func (p *pipe[In, Out]) Context() context.Context { return p.ctx }
