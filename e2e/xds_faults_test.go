@@ -15,8 +15,9 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// changing is a configuration whose answers tell the number of the change; every third
-// one goes to a service that no route had before, the next one from it.
+// changing is a configuration whose answers tell the number of the change. Every third
+// one goes to a service that no route had before, the next one from it; every fourth
+// one changes the clusters that serve.
 func (f *fleet) changing(n int) []string {
 	to := fmt.Sprintf("to \"v%d\" {", n%2+1)
 	if n%3 == 0 {
@@ -24,6 +25,7 @@ func (f *fleet) changing(n int) []string {
 	}
 	return []string{fmt.Sprintf(`
 routes "web" {
+  connect_timeout = "%ds"
   subset "v1" { filter = "Service.Meta.version == 1" }
   subset "v2" { filter = "Service.Meta.version == 2" }
   %s
@@ -33,7 +35,7 @@ routes "web" {
     match { path = "/only/%d" }
     to "v1" {}
   }
-}`, to, n, n, n), f.gatewayTo("web")}
+}`, 5+n/4, to, n, n, n), f.gatewayTo("web")}
 }
 
 func TestNoRequestFailsWhileRoutesChangeTwoHundredTimes(t *testing.T) {
