@@ -11,7 +11,9 @@
 //
 // A resource is made from one service's view or from one role's configuration,
 // never from the world: a change of one service builds that service's endpoints
-// and nothing else. Endpoints are named by what they select, never by who reads
+// and nothing else. Certificates are resources of their own, which clusters and
+// listeners name: Consul's own server puts them inside, so that each renewal drains
+// every listener. Endpoints are named by what they select, never by who reads
 // them, so that a thousand sidecars share one encoded value. The refused way, a
 // snapshot of everything per sidecar as stock control planes keep it, costs
 // encoding and comparing all resources of every sidecar at each change.

@@ -75,7 +75,7 @@ func (f *Feed) admitRegistered(ctx context.Context, role string, node *core.Node
 // await waits until a role is served.
 func (f *Feed) await(ctx context.Context, role string) error {
 	if err := f.opts.Store.Await(ctx, role); err != nil {
-		return status.Errorf(codes.Unavailable, "consul has not answered for every service of %s yet", strings.ToValidUTF8(role, ""))
+		return status.Errorf(codes.Unavailable, "consul has not answered for every service of %s yet, or not given its certificate", strings.ToValidUTF8(role, ""))
 	}
 	return nil
 }

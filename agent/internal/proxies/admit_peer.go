@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"patchbay/tasks"
 	"patchbay/xds"
@@ -105,6 +106,9 @@ func denied(service string) error {
 func (f *Feed) certified(state tls.ConnectionState, service string) error {
 	leaf := state.PeerCertificates[0]
 	if len(state.VerifiedChains) > 0 && len(leaf.URIs) == 0 {
+		if time.Now().After(leaf.NotAfter) {
+			return errors.New("it ran out")
+		}
 		return nil
 	}
 	known := f.authorities.Load()

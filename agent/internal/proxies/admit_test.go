@@ -258,3 +258,31 @@ func TestAnOpenStreamEndsWithItsCertificate(t *testing.T) {
 		}
 	})
 }
+
+func TestAnOpenStreamEndsWhenItsCertificateRunsOut(t *testing.T) {
+	for name, verified := range map[string]bool{"verified by the CA of the configuration": true, "of Consul's CA": false} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				own := newCA(t)
+				w.serveWeb(own)
+				form := &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, NotAfter: time.Now().Add(time.Hour)}
+				if !verified {
+					form.URIs = own.leaf(webID).URIs
+				}
+				cert, _ := own.sign(form)
+				renew, err := w.enter(client{remote: true, tls: true, cert: cert, verified: verified})
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(30 * time.Minute)
+				if err := renew(w.ctx); err != nil {
+					t.Errorf("before its end: %v", err)
+				}
+				time.Sleep(31 * time.Minute)
+				if err := renew(w.ctx); err == nil {
+					t.Error("it ran out, and the client stays")
+				}
+			})
+		})
+	}
+}

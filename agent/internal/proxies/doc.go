@@ -3,8 +3,9 @@
 // was answered, and that one service's change builds that service's endpoints and
 // nothing else.
 //
-// In come changed views and the declared [patchbay/xds/mesh.Mesh]; out go changes to
-// the store of patchbay/xds/server.
+// In come changed views, news of Consul Connect and the declared
+// [patchbay/xds/mesh.Mesh]; out go changes to the store of patchbay/xds/server, and who
+// may have which role: a client gets that of its own service alone.
 //
 // # Design
 //
