@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -238,18 +239,33 @@ func TestACandidateThatFailsItsCheckIsRolledBackWithFewLostRequests(t *testing.T
 		t.Errorf("%d requests failed before the candidate did", n)
 	}
 	v2.SetStatus(http.StatusServiceUnavailable)
+	f.must(rig.Until(t.Context(), limit, func() error {
+		if lost.Load() == 0 {
+			return errors.New("no request has failed yet")
+		}
+		return nil
+	}))
 	f.must(f.consul.SetHealth("two", "critical"))
 	f.must(load.AwaitOnly(t.Context(), limit, "one"))
 	s := f.stands("rolled back", 0)
 	if why := s.told("rolled back"); len(why) != 1 || !strings.Contains(why[0], "none of the candidate's 1 instances passes its checks") {
 		t.Errorf("it was rolled back because of %q", why)
 	}
+	// Envoy has the weights of the rollback when nothing fails in a row.
+	f.must(rig.Until(t.Context(), limit, func() error {
+		for range 100 {
+			if id, err := c.put(); err != nil || id != "one" {
+				return fmt.Errorf("answered by %q, %v", id, err)
+			}
+		}
+		return nil
+	}))
 	atMost := lost.Load()
 	f.must(load.AwaitOnly(t.Context(), limit, "one"))
 	n, _ := load.Stop()
 	t.Logf("%d of %d requests failed from the failure of the candidate on", lost.Load(), n)
-	if lost.Load() == 0 || lost.Load() > maxLost {
-		t.Errorf("%d requests failed, want 1 to %d", lost.Load(), maxLost)
+	if lost.Load() > maxLost {
+		t.Errorf("%d requests failed, want %d at most", lost.Load(), maxLost)
 	}
 	if got := lost.Load(); got != atMost {
 		t.Errorf("%d requests failed after the rollback", got-atMost)
