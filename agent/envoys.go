@@ -67,6 +67,7 @@ func (p *parts) newEnvoys(cfg config.Config, board *canaries.Board, moved <-chan
 		options.TLS = credentials.NewTLS(askForCertificates(secure))
 	}
 	e.server = server.New(options)
+	p.metrics.gauge("patchbay_xds_streams", "Streams of Envoys and gRPC clients that are open.", func() float64 { return float64(e.server.Streams()) })
 	if e.listener, err = net.Listen("tcp", net.JoinHostPort(cfg.XDS.Address, strconv.Itoa(cfg.XDS.Port))); err != nil {
 		return nil, fmt.Errorf("listen for Envoys: %w", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"patchbay/tasks"
 )
@@ -24,6 +26,8 @@ type Bootstrap struct {
 	AdminPort    int
 	// CAFile, CertFile and KeyFile are for TLS to the server; "" means plain text.
 	CAFile, CertFile, KeyFile string
+	// Tags are added to every statistic; Envoy reads them at its start only.
+	Tags map[string]string
 	// ServerName is the name in the server's certificate; "" means the address.
 	ServerName string
 	// Token is a token of Consul that the client shows; what [Bootstrap.JSON] gives then
@@ -64,14 +68,26 @@ func (b Bootstrap) JSON() ([]byte, error) {
 	if b.NodeName != "" {
 		metadata[NodeNameKey] = b.NodeName
 	}
-	return encodeBootstrap(object{
+	out := object{
 		"node":  object{"id": b.Node, "cluster": b.Cluster, "metadata": metadata},
 		"admin": object{"address": address(cmp.Or(b.AdminAddress, "127.0.0.1"), b.AdminPort)},
 		"dynamic_resources": object{"lds_config": source, "cds_config": source,
 			"ads_config": object{"api_type": "DELTA_GRPC", "transport_api_version": "V3", "set_node_on_first_message_only": true,
 				"grpc_services": []any{b.service()}}},
 		"static_resources": object{"clusters": []any{server}},
-	})
+	}
+	if len(b.Tags) > 0 {
+		out["stats_config"] = object{"stats_tags": b.tags()}
+	}
+	return encodeBootstrap(out)
+}
+
+// tags are added to every statistic.
+func (b Bootstrap) tags() (list []any) {
+	for _, name := range slices.Sorted(maps.Keys(b.Tags)) {
+		list = append(list, map[string]any{"tag_name": name, "fixed_value": b.Tags[name]})
+	}
+	return list
 }
 
 // service is how the server is asked.

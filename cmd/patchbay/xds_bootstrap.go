@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"strconv"
@@ -47,7 +48,12 @@ func (c *cli) xdsBootstrap() *cobra.Command {
 	f.StringVar(&b.out.KeyFile, "key-file", "", "file of the certificate's key")
 	f.StringVar(&b.out.ServerName, "server-name", "", "name in the server's certificate, the host of -address by default")
 	f.StringVar(&b.tokenFile, "token-file", "", "file of a Consul token with service:write on the service, CONSUL_HTTP_TOKEN_FILE by default;\nwhat is printed then holds the token")
+	f.StringToStringVar(&b.out.Tags, "tag", nil, "name=value that is added to every statistic, repeatable")
+	paths := configFlags(f)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := c.observeTags(*paths, &b.out); err != nil {
+			return err
+		}
 		if err := cmp.Or(b.complete(), b.readToken()); err != nil {
 			return c.flagError(cmd, err)
 		}
@@ -148,4 +154,21 @@ func hostPort(flag, text string) (string, int, error) {
 		return "", 0, fmt.Errorf("-%s is %q, want a port of 0 to 65535", flag, text)
 	}
 	return cmp.Or(host, "127.0.0.1"), int(n), nil
+}
+
+// observeTags adds the tags of the observe block, where a configuration is named;
+// those of flags win.
+func (c *cli) observeTags(paths []string, out *xds.Bootstrap) error {
+	if len(paths) == 0 {
+		return nil
+	}
+	cfg, err := c.daemon.load(paths)
+	if err != nil {
+		return badConfig("the configuration is not valid; nothing was printed", err)
+	}
+	tags := map[string]string{}
+	maps.Copy(tags, cfg.Mesh.Observe.Tags)
+	maps.Copy(tags, out.Tags)
+	out.Tags = tags
+	return nil
 }

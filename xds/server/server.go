@@ -213,6 +213,13 @@ type TypeState struct {
 	Resources map[string]string
 }
 
+// Streams counts the open streams, also those whose client is not admitted yet.
+func (s *Server) Streams() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.streams)
+}
+
 // Clients lists who is connected, by node.
 func (s *Server) Clients() []Client {
 	s.mu.Lock()
