@@ -50,8 +50,8 @@ func (f *Feed) identify(roles []xds.Role) {
 	if f.opts.Connect == nil {
 		return
 	}
-	services := slices.Sorted(maps.Values(f.identities.of))
-	f.opts.Connect.Want(slices.Compact(services))
+	services := slices.Compact(slices.Sorted(maps.Values(f.identities.of)))
+	f.opts.Connect.Want(services)
 	unwanted := func(name string) bool {
 		_, found := slices.BinarySearch(services, name)
 		return !found

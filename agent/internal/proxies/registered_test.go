@@ -219,3 +219,20 @@ func TestRegistrationsOutliveAProcess(t *testing.T) {
 		}
 	})
 }
+
+func TestManyRolesOfOneServiceKeepItsCertificate(t *testing.T) {
+	pairs := map[string]string{}
+	for n := range 4 {
+		pairs[fmt.Sprintf("p%d@n1", n)] = registration(9001 + n)
+	}
+	inMesh(t, pairs, func(w *world) {
+		w.declare(mesh.Mesh{Sidecars: []mesh.Sidecar{{Service: "zoo", Connect: true, Inbound: &mesh.Inbound{Port: 1, LocalPort: 2}}}})
+		w.clients = []server.Peer{w.admitted("p0", "")}
+		pairs["p0@n1"] = registration(9100)
+		w.enroll(pairs)
+		role, err := w.feed.Registered(w.ctx, "shop", "p0", "")
+		if err != nil || role == w.clients[0].Role || !w.store.Has(role) {
+			t.Errorf("%v: %q is not served though the certificate of shop was known before", err, role)
+		}
+	})
+}
