@@ -14,14 +14,15 @@ import (
 )
 
 // beside registers a sidecar proxy of an instance at a port, with upstreams as
-// "service:port"; its program listens at another.
-func (f *fleet) beside(service, id string, port, program int, upstreams ...string) {
+// "service:port" and the time for a connection to them in milliseconds; its program
+// listens at another port.
+func (f *fleet) beside(service, id string, port, program, timeout int, upstreams ...string) {
 	f.t.Helper()
 	p := &api.AgentServiceConnectProxyConfig{DestinationServiceName: service, DestinationServiceID: id, LocalServicePort: program,
 		Config: map[string]any{"bind_address": "127.0.0.1"}}
 	for _, u := range upstreams {
 		name, at, _ := strings.Cut(u, ":")
-		out := api.Upstream{DestinationName: name, Config: map[string]any{"connect_timeout_ms": 1234}}
+		out := api.Upstream{DestinationName: name, Config: map[string]any{"connect_timeout_ms": timeout}}
 		_, err := fmt.Sscan(at, &out.LocalBindPort)
 		f.must(err)
 		p.Upstreams = append(p.Upstreams, out)
@@ -40,27 +41,35 @@ func (f *fleet) registered(service, id string) *rig.Envoy {
 	return startEnvoy(f.t, filepath.Join(f.dir, proxy), text)
 }
 
-func TestSidecarsFollowTheirRegistrationsInConsul(t *testing.T) {
-	t.Parallel()
-	f := &fleet{world: emptyWorld(t)}
+// newRegistered is a world in which web and shop have sidecars that are registered in
+// Consul and nothing is declared in files; shop-1 reaches web at the port that ports[3]
+// is, through the Envoy that is given.
+func newRegistered(t *testing.T) (f *fleet, ports []int, shop *rig.Envoy) {
+	t.Helper()
+	f = &fleet{world: emptyWorld(t)}
 	t.Cleanup(f.saveLogs)
 	var err error
 	f.consul, err = rig.NewConsulMesh(t.Context(), filepath.Join(f.dir, "consul"))
 	f.must(err)
 	t.Cleanup(func() { f.consul.Kill() })
-	ports, err := rig.Ports(6)
+	ports, err = rig.Ports(6)
 	f.must(err)
 	f.port = ports[0]
 	web := f.app("web", "web-1")
 	f.app("shop", "shop-1")
 	f.app("shop", "shop-2")
 	f.entries(&api.ServiceConfigEntry{Kind: api.ServiceDefaults, Name: "web", Protocol: "http"})
-	f.beside("web", "web-1", ports[1], web.Port())
-	f.beside("shop", "shop-1", ports[2], 9, fmt.Sprintf("web:%d", ports[3]))
-	f.beside("shop", "shop-2", ports[2], 9, fmt.Sprintf("web:%d", ports[4]))
+	f.beside("web", "web-1", ports[1], web.Port(), 1234)
+	f.beside("shop", "shop-1", ports[2], 9, 1234, fmt.Sprintf("web:%d", ports[3]))
+	f.beside("shop", "shop-2", ports[2], 9, 1234, fmt.Sprintf("web:%d", ports[4]))
 	f.start(f.declares())
 	f.registered("web", "web-1")
-	shop := f.registered("shop", "shop-1")
+	return f, ports, f.registered("shop", "shop-1")
+}
+
+func TestSidecarsFollowTheirRegistrationsInConsul(t *testing.T) {
+	t.Parallel()
+	f, ports, shop := newRegistered(t)
 	through := func(port int) {
 		t.Helper()
 		c := knock(t, port)
@@ -83,7 +92,7 @@ func TestSidecarsFollowTheirRegistrationsInConsul(t *testing.T) {
 	}
 
 	// The program has its upstream elsewhere from now on.
-	f.beside("shop", "shop-1", ports[2], 9, fmt.Sprintf("web:%d", ports[5]))
+	f.beside("shop", "shop-1", ports[2], 9, 1234, fmt.Sprintf("web:%d", ports[5]))
 	through(ports[5])
 	f.must(rig.Until(t.Context(), limit, func() error {
 		if got, want := listeners(), sorted(inbound, fmt.Sprintf("127.0.0.1:%d", ports[5])); got != want {
@@ -96,4 +105,29 @@ func TestSidecarsFollowTheirRegistrationsInConsul(t *testing.T) {
 	if !strings.Contains(out, "sidecar/shop#") || !strings.Contains(out, "web-1-sidecar-proxy@node-1") {
 		t.Errorf("the status does not tell of registered sidecars:\n%s", out)
 	}
+}
+
+func TestAChangedRegistrationDropsNoRequest(t *testing.T) {
+	t.Parallel()
+	f, ports, shop := newRegistered(t)
+	c := knock(t, ports[3])
+	f.eventually(c, "web-1")
+	load := rig.StartLoadOf(c.put, 4)
+	for n := range 10 {
+		before, err := shop.Texts("cluster_manager.cds.version_text")
+		f.must(err)
+		f.beside("shop", "shop-1", ports[2], 9, 2000+n, fmt.Sprintf("web:%d", ports[3]))
+		f.must(rig.Until(t.Context(), limit, func() error {
+			now, err := shop.Texts("cluster_manager.cds.version_text")
+			if err == nil && maps.Equal(now, before) {
+				err = fmt.Errorf("the clusters of shop are still %v", now)
+			}
+			return err
+		}))
+	}
+	requests, failures := load.Stop()
+	if len(failures) > 0 || requests < 100 {
+		t.Errorf("%d requests, failed: %v", requests, failures)
+	}
+	t.Logf("%d requests", requests)
 }
