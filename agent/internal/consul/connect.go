@@ -188,7 +188,7 @@ func (c *Connect) read(ctx context.Context, w watch, index uint64) (meta *api.Qu
 	if index > 0 {
 		seat := c.client.rules.ask()
 		defer c.client.rules.leave(seat)
-		timer := time.NewTimer(jitter(turn(c.client.rules.waiting())))
+		timer := time.NewTimer(jitter(c.client.rules.turn()))
 		defer timer.Stop()
 		select {
 		case <-seat.ready:

@@ -80,7 +80,7 @@ func (p *poll) step(ctx context.Context) error {
 	if p.seated() {
 		return p.readBlocking(ctx)
 	}
-	timer := time.NewTimer(jitter(turn(p.seats.waiting())))
+	timer := time.NewTimer(jitter(p.seats.turn()))
 	defer timer.Stop()
 	select {
 	case <-p.seat.ready:

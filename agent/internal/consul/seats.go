@@ -14,6 +14,9 @@ type seats struct {
 	mu    sync.Mutex
 	free  int
 	queue []*seat
+	// slow is the least time between two plain reads of a query without a seat; 0
+	// means turnAtLeast.
+	slow time.Duration
 }
 
 // seat is the right to one long poll once ready is closed.
@@ -58,7 +61,13 @@ func (s *seats) waiting() int {
 const (
 	turnAtLeast    = time.Second
 	turnsPerSecond = 100
+	// rulesAtLeast is for rules: they change seldom, and reading them all the time
+	// would cost Consul and the agent more than all changes of health.
+	rulesAtLeast = 10 * time.Second
 )
+
+// turn is how long a query without a seat waits between two plain reads.
+func (s *seats) turn() time.Duration { return max(s.slow, turn(s.waiting())) }
 
 // turn is how long a query without a seat waits between two plain reads, so that
 // all of them together make at most turnsPerSecond.
@@ -80,7 +89,7 @@ func (c *Client) reserve() {
 	}
 	n := max(1, c.seats.free/rulesShare)
 	c.seats.free -= n
-	c.rules = &seats{free: n}
+	c.rules = &seats{free: n, slow: rulesAtLeast}
 }
 
 // seatsOf are those that a query's polls take.
