@@ -251,7 +251,8 @@ func (c *modelClient) apply(r *modelResponse) {
 			delete(k.refused, name)
 			delete(k.stale, name)
 		}
-		k.have[name], k.fresh[name] = x, true
+		// Whole states cannot tell a client that its routes are gone meanwhile.
+		k.have[name], k.fresh[name] = x, c.delta || r.kind != xds.Routes || c.m.wanted(c.role, Key{r.kind, name}) != nil
 		switch {
 		case r.kind == xds.Endpoints:
 			c.warm[name] = true

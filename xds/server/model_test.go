@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	// seedEnv replays one history.
+	// seedEnv plays the history of another seed. The server's own choices between
+	// what is ready at once are not the seed's, so a failure may need some rounds.
 	seedEnv    = "PATCHBAY_MODEL_SEED"
 	modelSteps = 10_000
 	modelHold  = 5 * time.Second
@@ -59,7 +60,7 @@ var (
 )
 
 func TestEveryHistoryKeepsTheOrderAndConverges(t *testing.T) {
-	seeds := []uint64{1, 3, uint64(time.Now().UnixNano())}
+	seeds := []uint64{1, 2, 3}
 	if text := os.Getenv(seedEnv); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
