@@ -122,7 +122,7 @@ func endpointsOf(t *testing.T, text []byte) []txtar.File {
 	read(t, text, &in)
 	var groups []Group
 	for _, g := range in.Groups {
-		groups = append(groups, Group{Instances: g.Instances, OnlyPassing: g.OnlyPassing})
+		groups = append(groups, Group(g))
 	}
 	r, omitted, err := NewEndpoints(in.Target, groups...)
 	if err != nil {
