@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 )
@@ -65,7 +66,21 @@ type Resource struct {
 	// Waits is, for a cluster, the name of the endpoints without which Envoy does
 	// not use it; "" when it needs none.
 	Waits string
+
+	// delta is the resource as a field of a response of differences. The end of it,
+	// from world on, is the field of a response of whole states.
+	delta []byte
+	world int
 }
+
+// Delta gives the resource as it stands in an encoded response of differences, World
+// as in one of whole states: its field resources, tag and length included, which has
+// the number 2 in both. Do not change the bytes; nil when the resource was not made
+// by [NewResource].
+func (r *Resource) Delta() []byte { return r.delta }
+
+// World is told of at [Resource.Delta].
+func (r *Resource) World() []byte { return r.delta[r.world:] }
 
 // NewResource encodes a message.
 func NewResource(t Type, name string, m proto.Message) (*Resource, error) {
@@ -74,6 +89,43 @@ func NewResource(t Type, name string, m proto.Message) (*Resource, error) {
 		return nil, fmt.Errorf("encode %s %s: %w", t, name, err)
 	}
 	sum := sha256.Sum256(body)
-	return &Resource{Type: t, Name: name, Version: base64.RawURLEncoding.EncodeToString(sum[:16]),
-		Body: &anypb.Any{TypeUrl: t.URL(), Value: body}}, nil
+	r := &Resource{Type: t, Name: name, Version: base64.RawURLEncoding.EncodeToString(sum[:16])}
+	r.encode(body)
+	return r, nil
+}
+
+// The numbers of fields of the messages DeltaDiscoveryResponse, DiscoveryResponse,
+// Resource and Any.
+const (
+	fieldResources = 2
+	fieldVersion   = 1
+	fieldResource  = 2
+	fieldName      = 3
+	fieldURL       = 1
+	fieldValue     = 2
+)
+
+// encode writes the field once for all who are sent it. Body shares its bytes.
+func (r *Resource) encode(body []byte) {
+	texts := protowire.AppendTag(nil, fieldName, protowire.BytesType)
+	texts = protowire.AppendString(texts, r.Name)
+	texts = protowire.AppendTag(texts, fieldVersion, protowire.BytesType)
+	texts = protowire.AppendString(texts, r.Version)
+	head := protowire.AppendTag(nil, fieldURL, protowire.BytesType)
+	head = protowire.AppendString(head, r.Type.URL())
+	head = protowire.AppendTag(head, fieldValue, protowire.BytesType)
+	head = protowire.AppendVarint(head, uint64(len(body)))
+	inner := len(head) + len(body)
+	whole := len(texts) + protowire.SizeTag(fieldResource) + protowire.SizeBytes(inner)
+	out := make([]byte, 0, protowire.SizeTag(fieldResources)+protowire.SizeBytes(whole))
+	out = protowire.AppendTag(out, fieldResources, protowire.BytesType)
+	out = protowire.AppendVarint(out, uint64(whole))
+	out = append(out, texts...)
+	r.world = len(out)
+	out = protowire.AppendTag(out, fieldResource, protowire.BytesType)
+	out = protowire.AppendVarint(out, uint64(inner))
+	out = append(out, head...)
+	out = append(out, body...)
+	r.delta = out
+	r.Body = &anypb.Any{TypeUrl: r.Type.URL(), Value: out[len(out)-len(body) : len(out) : len(out)]}
 }

@@ -35,6 +35,7 @@ func (c *client) delta(t xds.Type) *discovery.DeltaDiscoveryResponse {
 		}
 		c.send(f, s, r)
 		out.Resources = append(out.Resources, &discovery.Resource{Name: r.Name, Version: r.Version, Resource: r.Body})
+		f.wire = append(f.wire, r.Delta())
 	}
 	f.version = version(out.GetResources())
 	out.SystemVersionInfo = f.version
@@ -141,6 +142,7 @@ func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 			continue
 		}
 		out.Resources = append(out.Resources, r.Body)
+		f.wire = append(f.wire, r.World())
 		versions.WriteString(r.Name + "\x00" + r.Version + "\x00")
 	}
 	f.version = digest(versions.String())

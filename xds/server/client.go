@@ -66,6 +66,7 @@ type flight struct {
 	version string
 	subs    []*sub
 	owed    []string // endpoints in it that a cluster waited for
+	wire    [][]byte // its resources, encoded
 	since   time.Time
 }
 

@@ -25,6 +25,8 @@ import (
 	cpstream "github.com/envoyproxy/go-control-plane/pkg/server/stream/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/keepalive"
 )
 
@@ -70,6 +72,8 @@ type Options struct {
 // Server answers discovery requests.
 type Server struct {
 	opts Options
+	// frames tells that streams are written by the codec of frames.
+	frames bool
 
 	mu      sync.Mutex
 	streams map[*stream]context.CancelFunc
@@ -99,11 +103,13 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		// A window of a fixed size spares the pings by which gRPC measures the line.
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
+		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(grpcproto.Name)}),
 		grpc.WriteBufferSize(bufferSize), grpc.ReadBufferSize(bufferSize)}
 	if s.opts.TLS != nil {
 		options = append(options, grpc.Creds(s.opts.TLS))
 	}
 	g := grpc.NewServer(options...)
+	s.frames = true
 	h := handler{Server: s}
 	discovery.RegisterAggregatedDiscoveryServiceServer(g, h)
 	clusterservice.RegisterClusterDiscoveryServiceServer(g, h)
@@ -177,12 +183,18 @@ var named = []string{xds.Endpoints.URL(), xds.Secret.URL(), xds.Routes.URL()}
 func (s *Server) delta(str cpstream.DeltaStream, typeURL string) error {
 	st, ctx, done := s.open(str.Context())
 	defer done()
+	if s.frames {
+		str = deltaSender{str, st.client}
+	}
 	return st.verdict.or(delta.NewServer(ctx, st, nil, delta.DeactivateLegacyWildcardForTypes(named)).DeltaStreamHandler(str, typeURL))
 }
 
 func (s *Server) world(str cpstream.Stream, typeURL string) error {
 	st, ctx, done := s.open(str.Context())
 	defer done()
+	if s.frames {
+		str = worldSender{str, st.client}
+	}
 	options := []config.XDSOption{sotw.DeactivateLegacyWildcardForTypes(named)}
 	if typeURL == resource.AnyType {
 		options = append(options, sotw.WithOrderedADS())
