@@ -1,0 +1,58 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"patchbay/e2e/internal/rig"
+)
+
+func TestAnInstanceThatDiesIsAskedNoMoreAndCostsNoRequest(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, 1)
+	f.serve("web", "web-1")
+	dying := f.backend("web-2")
+	f.must(f.consul.RegisterProbed("web-2", "web", dying)) // by Consul itself, once a second
+	// Requests that were under way are sent again too, and more than Envoy's three at once.
+	f.start(f.declares(`routes "web" {
+  circuit_breaker { retries = 100 }
+  route "again" {
+    retry {
+      attempts = 3
+      on       = ["connect-failure", "refused-stream", "reset"]
+    }
+  }
+}`, f.gatewayTo("web")))
+	e := f.envoy("gateway", "edge")
+	c := knock(t, f.doors[0])
+	load := rig.StartLoadOf(func() (string, error) {
+		got, err := c.call("GET /")
+		if err == nil && got.Status != 200 {
+			err = fmt.Errorf("answered %d: %s", got.Status, got.Body)
+		}
+		return got.Body, err
+	}, 4)
+	f.must(load.AwaitOnly(t.Context(), limit, "web-1", "web-2"))
+
+	died := time.Now()
+	f.must(dying.Close())
+	f.must(rig.Until(t.Context(), limit, func() error {
+		clusters, err := e.Clusters()
+		if err != nil {
+			return rig.Final(err)
+		}
+		for _, h := range clusters["web"] {
+			if h.Addr == dying.Addr() && h.Health == "HEALTHY" {
+				return fmt.Errorf("Envoy takes %s for healthy", h.Addr)
+			}
+		}
+		return nil
+	}))
+	t.Logf("it was out of Envoy %s after it died, of which Consul probes once a second", time.Since(died))
+	f.must(load.AwaitOnly(t.Context(), limit, "web-1"))
+	if last := load.Began("web-2"); last.After(died.Add(limit)) {
+		t.Errorf("it was asked until %s after it died", last.Sub(died))
+	}
+	unhurt(t, load)
+}
