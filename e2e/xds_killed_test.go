@@ -12,7 +12,8 @@ func TestAnInstanceThatDiesIsAskedNoMoreAndCostsNoRequest(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, 1)
 	f.serve("web", "web-1")
-	dying := f.backend("web-2")
+	dying, err := rig.NewBackend("web-2") // it is closed once, below
+	f.must(err)
 	f.must(f.consul.RegisterProbed("web-2", "web", dying)) // by Consul itself, once a second
 	// Requests that were under way are sent again too, and more than Envoy's three at once.
 	f.start(f.declares(`routes "web" {
