@@ -101,18 +101,5 @@ func queryMatch(f mesh.Field) *route.QueryParameterMatcher {
 
 // cookieMatch looks for a cookie within the header that carries all of them.
 func cookieMatch(f mesh.Field) *route.HeaderMatcher {
-	value := "[^;]*"
-	switch {
-	case f.Exact != "":
-		value = quote(f.Exact)
-	case f.Prefix != "":
-		value = quote(f.Prefix) + "[^;]*"
-	case f.Suffix != "":
-		value = "[^;]*" + quote(f.Suffix)
-	case f.Contains != "":
-		value = "[^;]*" + quote(f.Contains) + "[^;]*"
-	case f.Regex != "":
-		value = "(?:" + f.Regex + ")"
-	}
-	return headerMatch(mesh.Field{Name: "cookie", Absent: f.Absent, Regex: `(?:.*;\s*)?` + quote(f.Name) + "=" + value + `(?:\s*;.*)?`})
+	return headerMatch(mesh.Field{Name: "cookie", Absent: f.Absent, Regex: f.CookieExpression()})
 }
