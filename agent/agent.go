@@ -32,6 +32,10 @@ type Options struct {
 	// Legacy ends the daemon when a task fails in its first pass, as
 	// Consul-Terraform-Sync does; otherwise it is tried again for ever.
 	Legacy bool
+	// Development looks for no Terraform and starts none: files are written, and every
+	// run succeeds at once. It is the client type of that name of
+	// Consul-Terraform-Sync.
+	Development bool
 	// Load reads the files of Config anew; nil takes no reload.
 	Load func() (config.Config, error)
 	// Reload gives a value, such as SIGHUP, for each reload; nil gives none. The HTTP

@@ -45,16 +45,6 @@ type parts struct {
 	applied func()
 }
 
-// withoutTerraform is the key of [WithoutTerraform].
-type withoutTerraform struct{}
-
-// WithoutTerraform makes [Run], [Once] and [Inspect] look for no Terraform and start
-// none: files are written, and every run succeeds at once. It is the client type
-// development of Consul-Terraform-Sync.
-func WithoutTerraform(ctx context.Context) context.Context {
-	return context.WithValue(ctx, withoutTerraform{}, true)
-}
-
 // open makes the ends that touch the world. It changes nothing but that it installs
 // Terraform where [Options.Config] lets it. Under the legacy name Consul is waited
 // for first, as Consul-Terraform-Sync does; a stop then gives [tasks.ErrStopping].
@@ -83,7 +73,7 @@ func assemble(ctx context.Context, opts Options, site *terraform.Site) (*parts, 
 			}
 			return client.Value(ctx, key.Path, key.Datacenter, key.Namespace)
 		}})
-	if ctx.Value(withoutTerraform{}) != nil {
+	if opts.Development {
 		opts.Log.Warn("no terraform is run, every run succeeds at once and changes files only")
 		p.workspace, p.inspector = terraform.FilesOnly{}, terraform.FilesOnly{}
 		return p, nil

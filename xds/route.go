@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -28,8 +27,6 @@ const (
 	faultFilter    = "envoy.filters.http.fault"
 	limitFilter    = "envoy.filters.http.local_ratelimit"
 )
-
-func quote(s string) string { return regexp.QuoteMeta(s) }
 
 // virtualHost makes the routes of one service for requests to the names.
 func virtualHost(name string, names []string, m *mesh.Mesh, t mesh.Target) (*route.VirtualHost, error) {

@@ -55,9 +55,7 @@ func (c *cli) legacyBegin(ctx context.Context, s *starting) error {
 	}
 	cfg.ShutdownGrace = min(cfg.ShutdownGrace, legacyGrace)
 	l := agent.Options{Config: cfg, Log: log, Version: build().Version, Legacy: true}
-	if s.client == development {
-		ctx = agent.WithoutTerraform(ctx)
-	}
+	l.Development = s.client == development
 	return c.legacyRun(ctx, l, s)
 }
 

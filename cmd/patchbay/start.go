@@ -117,9 +117,7 @@ func (c *cli) begin(ctx context.Context, s *starting) error {
 	if len(cfg.Tasks) == 0 && s.once {
 		l.Log.Info("no tasks configured")
 	}
-	if s.client == development {
-		ctx = agent.WithoutTerraform(ctx)
-	}
+	l.Development = s.client == development
 	return signals(func(stop <-chan struct{}) error {
 		l.Stop = stop
 		switch {
