@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -111,10 +112,14 @@ func (j *job) command(ctx context.Context) error {
 	tf.SetStderr(&lines{job: j})
 	env := j.environ()
 	if j.options.PersistLog {
-		if err := j.openLog(); err != nil {
+		f, err := j.openLog(filepath.Join(runDir, logName))
+		if err != nil {
 			return err
 		}
-		if err := tf.SetLogPath(filepath.Join(j.files.Dir, logName)); err != nil {
+		if err := f.Close(); err != nil {
+			return fmt.Errorf("prepare Terraform's log: %w", err)
+		}
+		if err := tf.SetLogPath(filepath.Join(j.files.Dir, runDir, logName)); err != nil {
 			return fmt.Errorf("set Terraform's log: %w", err)
 		}
 	}
@@ -153,15 +158,15 @@ func (j *job) light() bool {
 
 // openLog makes the log file before Terraform does, with the mode that its secrets
 // ask for.
-func (j *job) openLog() error {
-	f, err := j.root.OpenFile(logName, os.O_WRONLY|os.O_CREATE|os.O_APPEND, secretMode)
+func (j *job) openLog(name string) (*os.File, error) {
+	f, err := j.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, secretMode)
 	if err != nil {
-		return fmt.Errorf("open Terraform's log: %w", err)
+		return nil, fmt.Errorf("open Terraform's log: %w", err)
 	}
-	if err := errors.Join(f.Chmod(secretMode), f.Close()); err != nil {
-		return fmt.Errorf("prepare Terraform's log: %w", err)
+	if err := f.Chmod(secretMode); err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare Terraform's log: %w", err), f.Close())
 	}
-	return nil
+	return f, nil
 }
 
 // close removes what only a run may have: the plan, the sockets, secrets in files.
@@ -174,9 +179,40 @@ func (j *job) close() error {
 		j.tf.SetStdout(nil)
 		j.tf.SetStderr(nil)
 	}
+	if j.options.PersistLog {
+		errs = append(errs, j.keepLog())
+	}
 	errs = append(errs, j.root.RemoveAll(runDir))
 	if j.sockets != "" {
 		errs = append(errs, os.RemoveAll(j.sockets))
 	}
 	return errors.Join(append(errs, j.root.Close())...)
+}
+
+// keepLog appends what Terraform logged, scrubbed, to the log of all runs. Its TRACE
+// log shows what providers are given.
+func (j *job) keepLog() error {
+	from, err := j.root.Open(filepath.Join(runDir, logName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was run
+	}
+	if err != nil {
+		return fmt.Errorf("keep log: %w", err)
+	}
+	defer from.Close()
+	to, err := j.openLog(logName)
+	if err != nil {
+		return err
+	}
+	in, out := bufio.NewReader(from), bufio.NewWriter(to)
+	for {
+		line, err := in.ReadString('\n')
+		if _, failed := out.WriteString(j.scrub.text(line)); failed != nil {
+			break // Flush gives it
+		}
+		if err != nil {
+			break
+		}
+	}
+	return errors.Join(out.Flush(), to.Close())
 }

@@ -150,3 +150,19 @@ func TestScrubbing(t *testing.T) {
 		t.Errorf("got %.40q, %d bytes", got, len(got))
 	}
 }
+
+func TestAPersistedLogTellsOfTheRunAndShowsNoSecret(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.PersistLog = true })
+	files := secretFiles(b, "lifecycle {\n precondition {\n condition = var.fw.password == \"\"\n error_message = \"bad ${nonsensitive(var.fw.password)} here\"\n }\n }\n")
+	if _, err := b.Run(t.Context(), files, func(tasks.Plan) bool { return true }); err == nil {
+		t.Fatal("the run succeeded")
+	}
+	log, err := os.ReadFile(filepath.Join(b.dir, logName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(log), "[TRACE]") {
+		t.Errorf("it is no TRACE log: %.200s", log)
+	}
+	noCanary(t, "the log", string(log))
+}
