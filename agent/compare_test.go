@@ -3,7 +3,6 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -15,12 +14,12 @@ import (
 	"testing/synctest"
 
 	"patchbay/agent/config"
+	"patchbay/agent/internal/testconsul"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/consul/api"
-	"github.com/hashicorp/consul/sdk/testutil"
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -46,15 +45,7 @@ func newSite(t *testing.T) *site {
 			t.Fatalf("%v: run make tools", err)
 		}
 	}
-	server, err := testutil.NewTestServerConfigT(t, func(c *testutil.TestServerConfig) {
-		c.Stdout, c.Stderr, c.LogLevel = io.Discard, io.Discard, "error"
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop() }) // an interrupted agent exits with 1
-	server.WaitForLeader(t)
-	server.WaitForSerfCheck(t)
+	server := testconsul.Start(t, nil)
 	conns := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // goleak sees idle ones
 	client, err := api.NewClient(&api.Config{Address: server.HTTPAddr, HttpClient: conns})
 	if err != nil {

@@ -4,15 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"patchbay/agent/config"
+	"patchbay/agent/internal/testconsul"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
 
@@ -34,32 +32,10 @@ type real struct {
 // patience is how long a test waits for what must come; nothing is measured by it.
 const patience = 60 * time.Second
 
-// onConsul starts the consul on PATH, else the one under .tools/bin at the
-// module's root.
+// onConsul starts a Consul server and a client of it that runs.
 func onConsul(t *testing.T, cfg config.Consul, configure testutil.ServerConfigCallback) *real {
 	t.Helper()
-	if _, err := exec.LookPath("consul"); err != nil {
-		root, err := filepath.Abs("../../..")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Setenv("PATH", filepath.Join(root, ".tools", "bin")+":"+os.Getenv("PATH"))
-	}
-	start := func() (*testutil.TestServer, error) {
-		return testutil.NewTestServerConfigT(t, func(c *testutil.TestServerConfig) {
-			c.Stdout, c.Stderr, c.LogLevel = io.Discard, io.Discard, "error"
-			if configure != nil {
-				configure(c)
-			}
-		})
-	}
-	server, err := start()
-	for tries := 1; err != nil && tries < 3; tries++ { // a loaded machine may need longer than the start waits
-		server, err = start()
-	}
-	if err != nil {
-		t.Fatalf("start consul (put it on PATH, or run make tools): %v", err)
-	}
+	server := testconsul.Start(t, configure)
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg.Address = server.HTTPAddr
 	if cfg.MaxPolls == 0 {
@@ -82,7 +58,6 @@ func onConsul(t *testing.T, cfg config.Consul, configure testutil.ServerConfigCa
 	t.Cleanup(func() {
 		cancel()
 		group.Wait()
-		server.Stop() // an interrupted consul ends with status 1
 	})
 	if err := client.WaitLeader(ctx); err != nil {
 		t.Fatal(err)

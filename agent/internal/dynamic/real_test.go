@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"patchbay/agent/config"
+	"patchbay/agent/internal/testconsul"
 	"patchbay/tasks"
 
 	"github.com/hashicorp/consul/sdk/testutil"
@@ -214,14 +214,9 @@ func (v *realVault) leased(t *testing.T) {
 
 func (v *realVault) consulToken(t *testing.T) {
 	const bootstrap = "3f6f4f0e-51c5-4c5c-b4e2-9f2d7d0a6c11"
-	server, err := testutil.NewTestServerConfigT(t, func(c *testutil.TestServerConfig) {
+	server := testconsul.Start(t, func(c *testutil.TestServerConfig) {
 		c.ACL.Enabled, c.ACL.DefaultPolicy, c.ACL.Tokens.InitialManagement = true, "deny", bootstrap
-		c.Stdout, c.Stderr = io.Discard, io.Discard
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = server.Stop() }() // interrupted, which it calls an error
 	v.write("sys/mounts/consul", body{"type": "consul"})
 	eventually(t, "Consul's ACL system", func() bool {
 		_, err := v.api.Logical().Write("consul/config/access", body{"address": server.HTTPAddr, "token": bootstrap})

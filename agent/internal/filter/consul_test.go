@@ -3,40 +3,22 @@ package filter
 import (
 	"encoding/json"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"patchbay/agent/internal/testconsul"
 	"patchbay/tasks/catalog"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/consul/api"
-	"github.com/hashicorp/consul/sdk/testutil"
 )
 
-// startConsul runs the consul on PATH, or else the one that `make tools` put
-// into .tools at the root of the module.
 func startConsul(t *testing.T) *api.Client {
 	t.Helper()
-	tools, err := filepath.Abs("../../../.tools/bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("PATH", os.Getenv("PATH")+string(os.PathListSeparator)+tools)
 	for _, name := range []string{"CONSUL_HTTP_TOKEN", "CONSUL_HTTP_SSL", "CONSUL_NAMESPACE", "CONSUL_PARTITION"} {
 		t.Setenv(name, "")
 	}
-	server, err := testutil.NewTestServerConfigT(t, func(c *testutil.TestServerConfig) {
-		c.LogLevel = "warn"
-		c.Datacenter = "dc1"
-		c.Peering = nil
-		c.Version = ""
-	})
-	if err != nil {
-		t.Fatalf("start consul: %v; run make tools", err)
-	}
-	t.Cleanup(func() { _ = server.Stop() })
+	server := testconsul.Start(t, nil)
 	client, err := api.NewClient(&api.Config{Address: server.HTTPAddr})
 	if err != nil {
 		t.Fatal(err)

@@ -4,30 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"patchbay/agent/internal/testconsul"
 	"patchbay/tasks"
 
 	"github.com/hashicorp/consul/api"
-	"github.com/hashicorp/consul/sdk/testutil"
 )
 
 // consul starts a real server and gives a client of it.
 func consul(t *testing.T) (*api.Client, string) {
 	t.Helper()
-	t.Setenv("PATH", filepath.Dir(tool(t, "consul"))+":"+os.Getenv("PATH"))
-	server, err := testutil.NewTestServerConfigT(t, func(c *testutil.TestServerConfig) {
-		c.Stdout, c.Stderr, c.LogLevel = io.Discard, io.Discard, "error"
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Stop() }) // an interrupted agent exits with 1
-	server.WaitForLeader(t)
+	server := testconsul.Start(t, nil)
 	client, err := api.NewClient(&api.Config{Address: server.HTTPAddr})
 	if err != nil {
 		t.Fatal(err)
