@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"patchbay/templates/internal/moduletest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -12,9 +14,11 @@ func TestNginxRefusesWhatItCouldMisread(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live, "allow_host_names = false")
 	const inject = "; } server { listen 1; location / { return 200 pwned; } } upstream x { server 10.0.0.1:1"
-	good := backend(t, "good")
-	at := func(address string, port int) instance { return instance{Name: "web", Address: address, Port: port} }
-	bad := map[string]instance{
+	good := moduletest.Backend(t, "good")
+	at := func(address string, port int) moduletest.Instance {
+		return moduletest.Instance{Name: "web", Address: address, Port: port}
+	}
+	bad := map[string]moduletest.Instance{
 		"directives after an address":         at("10.0.0.1:80"+inject, 80),
 		"directives that look like the rest":  at("10.0.0.1 80 "+inject, 80),
 		"an address of two lines":             at("10.0.0.1\n10.0.0.2", 80),
@@ -37,23 +41,23 @@ func TestNginxRefusesWhatItCouldMisread(t *testing.T) {
 		"no port":                             at("10.0.0.1", 0),
 		"a negative port":                     at("10.0.0.1", -1),
 		"a port out of range":                 at("10.0.0.1", 65536),
-		"no service name":                     with(at("10.0.0.1", 80), func(i *instance) { i.Name = "" }),
+		"no service name":                     at("10.0.0.1", 80).With(func(i *moduletest.Instance) { i.Name = "" }),
 		"an address in full-width characters": at("１０.0.0.1", 80),
 		"a NUL":                               at("10.0.0.1\x00", 80),
 		"an address of a megabyte":            at(strings.Repeat("1", 1<<20), 80),
 	}
-	keyed := map[string]instance{"good": good, "key with ${x} \" ; } {\n": good}
+	keyed := map[string]moduletest.Instance{"good": good, "key with ${x} \" ; } {\n": good}
 	want := map[string]bool{}
 	for sentence, i := range bad {
 		keyed[sentence], want[sentence] = i, true
 	}
-	s.set(t, "services", keyed)
-	s.apply(t)
+	s.Set(t, "services", keyed)
+	s.Apply(t)
 	e.check(t)
 	e.serves(t, "good")
 
 	var skipped []struct{ Instance, Reason string }
-	s.output(t, "skipped", &skipped)
+	s.Output(t, "skipped", &skipped)
 	got := map[string]bool{}
 	for _, i := range skipped {
 		got[i.Instance] = strings.HasPrefix(i.Reason, "skipped: ")
@@ -69,26 +73,26 @@ func TestNginxRefusesWhatItCouldMisread(t *testing.T) {
 func TestNginxNeverWritesHostileTextButServesTheInstance(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live)
-	good := backend(t, "good")
+	good := moduletest.Backend(t, "good")
 	texts := []string{"1; } evil", "1\n", "\n1", "", " ", "1e3", "0x10", "123456", "--1", "1 down", "${x}", "１", "-", "\x00"}
-	var all []instance
+	var all []moduletest.Instance
 	for _, text := range texts {
-		all = append(all, with(good, func(i *instance) {
+		all = append(all, good.With(func(i *moduletest.Instance) {
 			i.Meta = map[string]string{"weight": text, text + ";": text}
 			i.User = map[string]string{"nginx_method": "least_conn; evil", "nginx_keepalive": "1; evil", "nginx_max_fails": "-1", "nginx_fail_timeout": "1s evil"}
 		}))
 	}
-	s.give(t, all...)
-	s.apply(t)
+	s.Give(t, all...)
+	s.Apply(t)
 	e.check(t)
 	e.serves(t, "good")
-	line := fmt.Sprintf("  server %s weight=1 max_fails=1 fail_timeout=10s;\n", hostPort(good))
+	line := fmt.Sprintf("  server %s weight=1 max_fails=1 fail_timeout=10s;\n", good.HostPort())
 	want := fmt.Sprintf("upstream web {\n  zone web %dk;\n%s}\n", 64+len(texts), strings.Repeat(line, len(texts)))
 	if got := e.read(t, live); !strings.HasSuffix(strings.TrimSpace(got), strings.TrimSpace(want)) {
 		t.Errorf("file:\n%s\nwant its end:\n%s", got, want)
 	}
 	var skipped []struct{ Service, Instance, Reason string }
-	s.output(t, "skipped", &skipped)
+	s.Output(t, "skipped", &skipped)
 	// All but "-", which stands for no weight, and four settings.
 	if len(skipped) != len(texts)-1+4 {
 		t.Errorf("skipped has %d notes, want %d: %q", len(skipped), len(texts)-1+4, skipped)
@@ -102,19 +106,19 @@ func TestNginxUpstreamNamesAreSafeAndUnique(t *testing.T) {
 		"web", "Web", "WEB", "web_1-a", "10.0.0.1", "a.b", "a_b", "a b", "a;b", "a{b}", "a\nb", "a$b", "${a}", "\"", "'", "#", "é", "e\u0301x",
 		" ", "-", "..", "upstream", strings.Repeat("x", 63), strings.Repeat("x", 64), strings.Repeat("y", 10000), "\x00", "127.0.0.1:80",
 	}
-	keyed := map[string]instance{}
+	keyed := map[string]moduletest.Instance{}
 	for n, name := range names {
-		keyed[key(n)] = instance{Name: name, Address: "127.0.0.1", Port: 1000 + n}
+		keyed[moduletest.Key(n)] = moduletest.Instance{Name: name, Address: "127.0.0.1", Port: 1000 + n}
 	}
-	s.set(t, "services", keyed)
-	s.apply(t)
+	s.Set(t, "services", keyed)
+	s.Apply(t)
 	e.check(t)
-	s.settled(t)
+	s.Settled(t)
 	var upstreams map[string]struct {
 		Name    string
 		Servers []string
 	}
-	s.output(t, "upstreams", &upstreams)
+	s.Output(t, "upstreams", &upstreams)
 	seen := map[string]bool{}
 	for service, up := range upstreams {
 		if lower := strings.ToLower(up.Name); seen[lower] {
@@ -158,17 +162,13 @@ func TestNginxModuleRefusesBadVariables(t *testing.T) {
 		"several at once":            {`method = "sticky"`, `max_fails = -1`, `config_path = ""`},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			s := newStack(t, e, live)
-			s.write(t, "main.tf", fmt.Appendf(nil, "module \"edge\" {\n  source = \"./nginx\"\n  services = {}\n  %s\n}\n", strings.Join(arguments, "\n  ")))
-			s.must(t, "init")
-			out, err := s.run("apply", "-auto-approve")
-			said := strings.Join(strings.Fields(strings.ReplaceAll(out, "│", " ")), " ")
-			if err == nil || !strings.Contains(said, "Variables of the nginx module cannot be used; nothing was changed: ") {
-				t.Fatalf("apply: %v, want a refusal:\n%s", err, out)
+			said := moduletest.New(t, "nginx", arguments...).Refused(t)
+			if !strings.Contains(said, "Variables of the nginx module cannot be used; nothing was changed: ") {
+				t.Fatalf("want a refusal:\n%s", said)
 			}
 			for _, argument := range arguments {
 				if name, _, _ := strings.Cut(argument, " "); !strings.Contains(said, name+" must") {
-					t.Errorf("the error does not name %s:\n%s", name, out)
+					t.Errorf("the error does not name %s:\n%s", name, said)
 				}
 			}
 		})
@@ -180,8 +180,8 @@ func TestNginxModuleRefusesBadVariables(t *testing.T) {
 
 func TestNginxModuleIsFormattedAndValid(t *testing.T) {
 	s := newStack(t, newEdge(t, ""), live)
-	if out, err := s.run("fmt", "-check", "-diff", "nginx"); err != nil {
+	if out, err := s.Run("fmt", "-check", "-diff", "nginx"); err != nil {
 		t.Errorf("fmt: %v:\n%s", err, out)
 	}
-	s.must(t, "validate")
+	s.Must(t, "validate")
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"patchbay/templates/internal/moduletest"
 )
 
 // load asks NGINX all the time, at a bounded rate, and counts what happened.
@@ -37,7 +39,7 @@ func (l *load) start(url string, clients int, pause time.Duration) (stop func())
 		group.Go(func() error {
 			transport := &http.Transport{DisableKeepAlives: !l.kept}
 			defer transport.CloseIdleConnections()
-			client := &http.Client{Transport: transport, Timeout: patience}
+			client := &http.Client{Transport: transport, Timeout: moduletest.Patience}
 			tick := time.NewTicker(pause)
 			defer tick.Stop()
 			for {
@@ -95,10 +97,10 @@ func (l *load) ask(client *http.Client, url string) (string, error) {
 func TestNginxLosesNoRequestWhileItReloads(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live, "keepalive = 8")
-	sets := [][]instance{{backend(t, "a")}, {backend(t, "b"), backend(t, "c")}}
+	sets := [][]moduletest.Instance{{moduletest.Backend(t, "a")}, {moduletest.Backend(t, "b"), moduletest.Backend(t, "c")}}
 	names := [][]string{{"a"}, {"b", "c"}}
-	s.give(t, sets[0]...)
-	s.apply(t)
+	s.Give(t, sets[0]...)
+	s.Apply(t)
 	e.serves(t, names[0]...)
 	e.workers(t) // those of the start know no backend
 
@@ -109,8 +111,8 @@ func TestNginxLosesNoRequestWhileItReloads(t *testing.T) {
 	defer stopKept()
 	const changes = 20
 	for n := 1; n <= changes; n++ {
-		s.give(t, sets[n%2]...)
-		s.apply(t)
+		s.Give(t, sets[n%2]...)
+		s.Apply(t)
 		e.serves(t, names[n%2]...)
 	}
 	stopFresh()
@@ -133,41 +135,41 @@ func TestNginxTakesThousandsOfInstances(t *testing.T) {
 	s := newStack(t, e, live)
 	for _, count := range []int{1, 100, 1000, 5000} {
 		name := fmt.Sprint("last of ", count)
-		last := backend(t, name)
-		services := make([]instance, count)
+		last := moduletest.Backend(t, name)
+		services := make([]moduletest.Instance, count)
 		for n := range services {
 			// The longest addresses need the largest zone; those that are down are not asked.
 			ip := net.IP{0xfd, 0, 1, 2, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, byte(n >> 8), byte(n)}
-			services[n] = instance{Name: "web", Address: ip.String(), Port: 65000, Status: "critical"}
+			services[n] = moduletest.Instance{Name: "web", Address: ip.String(), Port: 65000, Status: "critical"}
 		}
 		services[count-1] = last
-		s.give(t, services...)
+		s.Give(t, services...)
 		began := time.Now()
-		s.apply(t)
+		s.Apply(t)
 		t.Logf("terraform apply with %d instances: %v", count, time.Since(began))
 		e.serves(t, name)
 		if got := strings.Count(e.read(t, live), "\n  server "); got != count {
 			t.Errorf("the file has %d servers, want %d", got, count)
 		}
 	}
-	s.settled(t)
+	s.Settled(t)
 }
 
 func TestNginxModulesShareOneNginx(t *testing.T) {
-	second := freeAddr(t)
+	second := moduletest.FreeAddr(t)
 	e := newEdge(t, fmt.Sprintf(`server { listen %s; location / { set $up b-web; proxy_pass http://$up; } }`, second))
 	other := &edge{dir: e.dir, addr: second}
 	one := newStack(t, e, live)
 	two := newStack(t, e, "conf.d/b.conf", `upstream_prefix = "b-"`)
 	names := []string{"a", "b"}
-	backends := []instance{backend(t, "a"), backend(t, "b")}
+	backends := []moduletest.Instance{moduletest.Backend(t, "a"), moduletest.Backend(t, "b")}
 	for n := range 6 {
-		one.give(t, backends[n%2])
-		two.give(t, backends[(n+1)%2])
+		one.Give(t, backends[n%2])
+		two.Give(t, backends[(n+1)%2])
 		var group errgroup.Group
-		for name, s := range map[string]stack{"first": one, "second": two} {
+		for name, s := range map[string]*moduletest.Stack{"first": one, "second": two} {
 			group.Go(func() error {
-				if out, err := s.run("apply", "-auto-approve"); err != nil {
+				if out, err := s.Run("apply", "-auto-approve"); err != nil {
 					return fmt.Errorf("apply %s module: %w:\n%s", name, err, out)
 				}
 				return nil
@@ -187,26 +189,26 @@ func BenchmarkNginxApply(b *testing.B) {
 		b.Run(fmt.Sprintf("instances=%d", count), func(b *testing.B) {
 			e := newEdge(b, "")
 			s := newStack(b, e, live)
-			backends := []instance{backend(b, "a"), backend(b, "b")}
+			backends := []moduletest.Instance{moduletest.Backend(b, "a"), moduletest.Backend(b, "b")}
 			names := []string{"a", "b"}
 			n := 0
 			change := func() {
 				n++
-				services := make([]instance, count)
+				services := make([]moduletest.Instance, count)
 				for i := range services {
 					services[i] = backends[n%2]
 				}
-				s.give(b, services...)
+				s.Give(b, services...)
 			}
 			change()
-			s.apply(b)
+			s.Apply(b)
 			var served time.Duration
 			for b.Loop() {
 				b.StopTimer()
 				change()
 				began := time.Now()
 				b.StartTimer()
-				s.apply(b)
+				s.Apply(b)
 				b.StopTimer()
 				served += lastAnswer(b, e, names[(n+1)%2]).Sub(began)
 				b.StartTimer()

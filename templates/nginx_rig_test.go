@@ -2,7 +2,6 @@ package templates_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,17 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"patchbay/templates"
+	"patchbay/templates/internal/moduletest"
 )
-
-// patience bounds each wait of these tests; none passes by waiting that long.
-const patience = 30 * time.Second
 
 const workerProcesses = 2
 
@@ -36,7 +30,7 @@ type edge struct {
 // its http block.
 func newEdge(tb testing.TB, extra string) *edge {
 	tb.Helper()
-	e := &edge{dir: tb.TempDir(), addr: freeAddr(tb)}
+	e := &edge{dir: tb.TempDir(), addr: moduletest.FreeAddr(tb)}
 	if err := os.Mkdir(filepath.Join(e.dir, "conf.d"), 0o755); err != nil {
 		tb.Fatalf("make directory: %v", err)
 	}
@@ -81,7 +75,7 @@ func (e *edge) start(tb testing.TB) {
 		}
 	})
 	tb.Cleanup(e.stop)
-	wait(tb, "nginx did not listen", func() bool {
+	moduletest.Wait(tb, "nginx did not listen", func() bool {
 		c, err := net.Dial("tcp", e.addr)
 		if err != nil {
 			return false
@@ -127,7 +121,7 @@ func (e *edge) workers(tb testing.TB) string {
 	tb.Helper()
 	pid := strings.TrimSpace(e.read(tb, "nginx.pid"))
 	var workers string
-	wait(tb, "old workers of nginx did not end", func() bool {
+	moduletest.Wait(tb, "old workers of nginx did not end", func() bool {
 		children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
 		if err != nil {
 			tb.Fatalf("list workers: %v", err)
@@ -140,7 +134,7 @@ func (e *edge) workers(tb testing.TB) string {
 
 // ask makes one request on a new connection.
 func (e *edge) ask() (status int, body string) {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: moduletest.Patience}
 	answer, err := client.Get("http://" + e.addr)
 	if err != nil {
 		return 0, err.Error()
@@ -158,7 +152,7 @@ func (e *edge) ask() (status int, body string) {
 func (e *edge) serves(tb testing.TB, names ...string) {
 	tb.Helper()
 	var seen map[string]int
-	wait(tb, fmt.Sprintf("nginx did not serve exactly %q", names), func() bool {
+	moduletest.Wait(tb, fmt.Sprintf("nginx did not serve exactly %q", names), func() bool {
 		seen = map[string]int{}
 		for range 8 * len(names) {
 			_, body := e.ask()
@@ -176,177 +170,13 @@ func (e *edge) serves(tb testing.TB, names ...string) {
 	})
 }
 
-// instance is one entry of the module's services.
-type instance struct {
-	Name    string            `json:"name"`
-	Address string            `json:"address"`
-	Port    int               `json:"port"`
-	Node    string            `json:"node_address,omitempty"`
-	Status  string            `json:"status,omitempty"`
-	Meta    map[string]string `json:"meta,omitempty"`
-	User    map[string]string `json:"cts_user_defined_meta,omitempty"`
-}
-
-// backend serves its name on loopback and is an instance of service web.
-func backend(tb testing.TB, name string) instance {
+// newStack makes a root module that configures e. arguments are lines of HCL for its
+// module block.
+func newStack(tb testing.TB, e *edge, file string, arguments ...string) *moduletest.Stack {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("listen: %v", err)
-	}
-	return serve(tb, l, name)
-}
-
-func serve(tb testing.TB, l net.Listener, name string) instance {
-	tb.Helper()
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(l)
-	}()
-	tb.Cleanup(func() {
-		_ = server.Close()
-		<-done
-	})
-	addr := l.Addr().(*net.TCPAddr)
-	return instance{Name: "web", Address: addr.IP.String(), Port: addr.Port, Status: "passing"}
-}
-
-// stack is a root module with one module nginx, and its state.
-type stack struct {
-	dir, binary string
-}
-
-// newStack writes and initialises a root module that configures e. arguments are
-// lines of HCL for its module block.
-func newStack(tb testing.TB, e *edge, file string, arguments ...string) stack {
-	tb.Helper()
-	binary, err := exec.LookPath("terraform")
-	if err != nil {
-		binary, err = exec.LookPath("tofu")
-	}
-	if err != nil {
-		tb.Fatal("neither terraform nor tofu is on PATH: install one of them")
-	}
-	s := stack{tb.TempDir(), binary}
-	files, ok := templates.Builtin("nginx")
-	if !ok {
-		tb.Fatal("module nginx is not built in")
-	}
-	for name, content := range files {
-		s.write(tb, filepath.Join("nginx", name), content)
-	}
 	command, err := json.Marshal(e.command())
 	if err != nil {
 		tb.Fatalf("encode command: %v", err)
 	}
-	s.write(tb, "main.tf", fmt.Appendf(nil, `variable "services" { type = any }
-variable "instance_weights" { default = {} }
-module "edge" {
-  source           = "./nginx"
-  services         = var.services
-  instance_weights = var.instance_weights
-  config_path      = %q
-  nginx_command    = %s
-  %s
+	return moduletest.New(tb, "nginx", append(arguments, fmt.Sprintf("config_path = %q", e.path(file)), "nginx_command = "+string(command))...)
 }
-output "upstreams" { value = module.edge.upstreams }
-output "skipped" { value = module.edge.skipped }
-`, e.path(file), command, strings.Join(arguments, "\n  ")))
-	s.must(tb, "init")
-	return s
-}
-
-func (s stack) write(tb testing.TB, name string, content []byte) {
-	tb.Helper()
-	path := filepath.Join(s.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		tb.Fatalf("make directory: %v", err)
-	}
-	if err := os.WriteFile(path, content, 0o644); err != nil {
-		tb.Fatalf("write file: %v", err)
-	}
-}
-
-// give sets what the module gets. Keys of services are made of the order.
-func (s stack) give(tb testing.TB, services ...instance) {
-	tb.Helper()
-	keyed := map[string]instance{}
-	for n, i := range services {
-		keyed[key(n)] = i
-	}
-	s.set(tb, "services", keyed)
-}
-
-func key(n int) string { return "web-" + fmt.Sprintf("%05d", n) + ".n1.dc1" }
-
-func (s stack) set(tb testing.TB, variable string, value any) {
-	tb.Helper()
-	content, err := json.Marshal(map[string]any{variable: value})
-	if err != nil {
-		tb.Fatalf("encode variable: %v", err)
-	}
-	s.write(tb, variable+".auto.tfvars.json", content)
-}
-
-func (s stack) run(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	defer cancel()
-	command := exec.CommandContext(ctx, s.binary, append(args, "-no-color")...)
-	command.Dir = s.dir
-	command.Env = append(os.Environ(), "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1", "TF_CLI_CONFIG_FILE="+os.DevNull)
-	out, err := command.CombinedOutput()
-	return string(out), err
-}
-
-func (s stack) must(tb testing.TB, args ...string) string {
-	tb.Helper()
-	out, err := s.run(args...)
-	if err != nil {
-		tb.Fatalf("%s %s: %v:\n%s", s.binary, strings.Join(args, " "), err, out)
-	}
-	return out
-}
-
-func (s stack) apply(tb testing.TB) {
-	tb.Helper()
-	s.must(tb, "apply", "-auto-approve", "-input=false")
-}
-
-// settled fails unless a plan would change nothing.
-func (s stack) settled(tb testing.TB) {
-	tb.Helper()
-	if out, err := s.run("plan", "-detailed-exitcode", "-input=false"); err != nil {
-		tb.Fatalf("the second plan is not empty: %v:\n%s", err, out)
-	}
-}
-
-// output decodes an output value of the state.
-func (s stack) output(tb testing.TB, name string, to any) {
-	tb.Helper()
-	if err := json.Unmarshal([]byte(s.must(tb, "output", "-json", name)), to); err != nil {
-		tb.Fatalf("decode output %s: %v", name, err)
-	}
-}
-
-func freeAddr(tb testing.TB) string {
-	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatalf("listen: %v", err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func wait(tb testing.TB, otherwise string, done func() bool) {
-	tb.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			tb.Fatal(otherwise)
-		}
-	}
-}
-
-func hostPort(i instance) string { return net.JoinHostPort(i.Address, strconv.Itoa(i.Port)) }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"patchbay/templates/internal/moduletest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -15,50 +17,45 @@ const live = "conf.d/web.conf"
 func TestNginxServesWhatConsulHas(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live)
-	a, b, c := backend(t, "a"), backend(t, "b"), backend(t, "c")
+	a, b, c := moduletest.Backend(t, "a"), moduletest.Backend(t, "b"), moduletest.Backend(t, "c")
 
 	for _, step := range []struct {
 		sentence string
-		services []instance
+		services []moduletest.Instance
 		want     []string
 	}{
-		{"one instance", []instance{a}, []string{"a"}},
-		{"scaled up", []instance{a, b, c}, []string{"a", "b", "c"}},
-		{"one moved, one gone", []instance{b}, []string{"b"}},
-		{"a critical and a maintained one take no traffic, a warning one does", []instance{
-			with(a, func(i *instance) { i.Status = "critical" }),
-			with(b, func(i *instance) { i.Status = "maintenance" }),
-			with(c, func(i *instance) { i.Status = "warning" }),
+		{"one instance", []moduletest.Instance{a}, []string{"a"}},
+		{"scaled up", []moduletest.Instance{a, b, c}, []string{"a", "b", "c"}},
+		{"one moved, one gone", []moduletest.Instance{b}, []string{"b"}},
+		{"a critical and a maintained one take no traffic, a warning one does", []moduletest.Instance{
+			a.With(func(i *moduletest.Instance) { i.Status = "critical" }),
+			b.With(func(i *moduletest.Instance) { i.Status = "maintenance" }),
+			c.With(func(i *moduletest.Instance) { i.Status = "warning" }),
 		}, []string{"c"}},
-		{"the node's address stands for an empty one", []instance{
-			with(a, func(i *instance) { i.Address, i.Node = "", i.Address }),
+		{"the node's address stands for an empty one", []moduletest.Instance{
+			a.With(func(i *moduletest.Instance) { i.Address, i.Node = "", i.Address }),
 		}, []string{"a"}},
 	} {
-		s.give(t, step.services...)
-		s.apply(t)
+		s.Give(t, step.services...)
+		s.Apply(t)
 		e.serves(t, step.want...)
-		s.settled(t)
+		s.Settled(t)
 		t.Logf("served: %s", step.sentence)
 	}
-}
-
-func with(i instance, change func(*instance)) instance {
-	change(&i)
-	return i
 }
 
 func TestNginxUpstreamHasTheSettings(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live, `method = "least_conn"`, `max_fails = 3`, `fail_timeout = "5s"`, `keepalive = 8`, `service_names = ["idle"]`)
-	weigh := func(w string) instance {
-		return instance{Name: "web", Address: "10.0.0.1", Port: 80, Meta: map[string]string{"weight": w}}
+	weigh := func(w string) moduletest.Instance {
+		return moduletest.Instance{Name: "web", Address: "10.0.0.1", Port: 80, Meta: map[string]string{"weight": w}}
 	}
-	none := instance{Name: "web", Address: "10.0.0.1", Port: 80}
-	api := instance{Name: "api", Address: "::1", Port: 81, User: map[string]string{
+	none := moduletest.Instance{Name: "web", Address: "10.0.0.1", Port: 80}
+	api := moduletest.Instance{Name: "api", Address: "::1", Port: 81, User: map[string]string{
 		"nginx_method": "hash $request_uri consistent", "nginx_keepalive": "0", "nginx_max_fails": "9", "nginx_fail_timeout": "1; }"}, Meta: map[string]string{"weight": "99999"}}
-	s.give(t, weigh("7"), none, none, weigh("0"), weigh("-3"), weigh("2.5"), none, api)
-	s.set(t, "instance_weights", map[string]any{key(0): 5, key(1): 4, key(5): 6, key(6): 0, key(7): 3, "gone": 9})
-	s.apply(t)
+	s.Give(t, weigh("7"), none, none, weigh("0"), weigh("-3"), weigh("2.5"), none, api)
+	s.Set(t, "instance_weights", map[string]any{moduletest.Key(0): 5, moduletest.Key(1): 4, moduletest.Key(5): 6, moduletest.Key(6): 0, moduletest.Key(7): 3, "gone": 9})
+	s.Apply(t)
 
 	want := `# Upstreams from Consul. Written by Terraform: the next run overwrites changes.
 
@@ -93,11 +90,11 @@ upstream web {
 		t.Errorf("file (-want +got):\n%s", diff)
 	}
 	var skipped []map[string]string
-	s.output(t, "skipped", &skipped)
-	if len(skipped) != 2 || skipped[0]["instance"] != key(5) || skipped[1]["service"] != "api" || !strings.Contains(skipped[1]["reason"], "nginx_fail_timeout") {
+	s.Output(t, "skipped", &skipped)
+	if len(skipped) != 2 || skipped[0]["instance"] != moduletest.Key(5) || skipped[1]["service"] != "api" || !strings.Contains(skipped[1]["reason"], "nginx_fail_timeout") {
 		t.Errorf("skipped = %q, want the weight 2.5 and api's fail_timeout", skipped)
 	}
-	s.settled(t)
+	s.Settled(t)
 }
 
 func TestNginxServesWeightedAndIPv6Backends(t *testing.T) {
@@ -107,9 +104,9 @@ func TestNginxServesWeightedAndIPv6Backends(t *testing.T) {
 	if err != nil {
 		t.Fatalf("listen on IPv6 loopback: %v", err)
 	}
-	six, four := serve(t, l, "six"), backend(t, "four")
-	s.give(t, with(six, func(i *instance) { i.Meta = map[string]string{"weight": "3"} }), four)
-	s.apply(t)
+	six, four := moduletest.Serve(t, l, "six"), moduletest.Backend(t, "four")
+	s.Give(t, six.With(func(i *moduletest.Instance) { i.Meta = map[string]string{"weight": "3"} }), four)
+	s.Apply(t)
 	e.serves(t, "six", "four")
 	e.workers(t) // those of the start know no backend
 	// One peer list in the zone: exactly 3 of 4 go to the weight of 3.
@@ -125,15 +122,14 @@ func TestNginxServesWeightedAndIPv6Backends(t *testing.T) {
 
 func TestNginxShiftsTrafficAsACanarySays(t *testing.T) {
 	e := newEdge(t, "")
-	s := newStack(t, e, live, `canary_weights = var.canary_weights`, `canary_subsets = { "1" = "v1" }`)
-	s.write(t, "canary.tf", []byte("variable \"canary_weights\" { type = any }\n"))
-	of := func(version, weight string) instance {
-		return instance{Name: "web", Address: "10.0.0.1", Port: 80, Status: "passing", Meta: map[string]string{"version": version, "weight": weight}}
+	s := newStack(t, e, live, `canary_subsets = { "1" = "v1" }`)
+	of := func(version, weight string) moduletest.Instance {
+		return moduletest.Instance{Name: "web", Address: "10.0.0.1", Port: 80, Status: "passing", Meta: map[string]string{"version": version, "weight": weight}}
 	}
-	sick := with(of("1", "9"), func(i *instance) { i.Status = "critical" })
-	bare := with(of("1", "4"), func(i *instance) { i.Meta = nil })
-	other := with(of("1", "4"), func(i *instance) { i.Name = "shop" })
-	s.give(t, of("1", "1"), of("1", "3"), of("v2", "2"), sick, bare, other)
+	sick := of("1", "9").With(func(i *moduletest.Instance) { i.Status = "critical" })
+	bare := of("1", "4").With(func(i *moduletest.Instance) { i.Meta = nil })
+	other := of("1", "4").With(func(i *moduletest.Instance) { i.Name = "shop" })
+	s.Give(t, of("1", "1"), of("1", "3"), of("v2", "2"), sick, bare, other)
 	for _, step := range []struct {
 		sentence string
 		shares   map[string]any
@@ -145,10 +141,10 @@ func TestNginxShiftsTrafficAsACanarySays(t *testing.T) {
 		{"at the end", map[string]any{"v1": 0, "v2": 100}, []string{"1 down", "1 down", "65500", "9 down", "1 down"}},
 		{"a share of a subset without instances does not end all traffic", map[string]any{"v1": 0, "v3": 100}, []string{"1", "3", "2", "9 down", "1"}},
 	} {
-		s.set(t, "canary_weights", map[string]any{"web": step.shares, "absent": map[string]any{"v1": 100}})
-		s.apply(t)
+		s.Set(t, "canary_weights", map[string]any{"web": step.shares, "absent": map[string]any{"v1": 100}})
+		s.Apply(t)
 		var up map[string]struct{ Servers []string }
-		s.output(t, "upstreams", &up)
+		s.Output(t, "upstreams", &up)
 		var got []string
 		for _, server := range up["web"].Servers {
 			_, weight, _ := strings.Cut(server, "weight=")
@@ -165,9 +161,9 @@ func TestNginxShiftsTrafficAsACanarySays(t *testing.T) {
 			t.Errorf("%s: a service without a canary has %q", step.sentence, up["shop"].Servers)
 		}
 	}
-	s.settled(t)
+	s.Settled(t)
 	var skipped []map[string]string
-	s.output(t, "skipped", &skipped)
+	s.Output(t, "skipped", &skipped)
 	if len(skipped) != 1 || skipped[0]["service"] != "web" || !strings.Contains(skipped[0]["reason"], "without the weights of its canary") {
 		t.Errorf("skipped = %q, want the weights that were left aside", skipped)
 	}
@@ -176,31 +172,31 @@ func TestNginxShiftsTrafficAsACanarySays(t *testing.T) {
 func TestNginxKeepsAnEmptyUpstream(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live, `service_names = ["web"]`)
-	s.give(t, backend(t, "a"))
-	s.apply(t)
+	s.Give(t, moduletest.Backend(t, "a"))
+	s.Apply(t)
 	e.serves(t, "a")
-	s.give(t)
-	s.apply(t)
-	wait(t, "nginx still answers from an instance that is gone", func() bool {
+	s.Give(t)
+	s.Apply(t)
+	moduletest.Wait(t, "nginx still answers from an instance that is gone", func() bool {
 		status, _ := e.ask()
 		return status == 502
 	})
-	s.settled(t)
+	s.Settled(t)
 }
 
 func TestNginxRefusalRollsBackAndHeals(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live)
-	a, b := backend(t, "a"), backend(t, "b")
-	s.give(t, a)
-	s.apply(t)
+	a, b := moduletest.Backend(t, "a"), moduletest.Backend(t, "b")
+	s.Give(t, a)
+	s.Apply(t)
 	e.serves(t, "a")
 	before, workers := e.read(t, live), e.workers(t)
 
 	e.write(t, "conf.d/zz.conf", "no_such_directive on;\n")
-	s.give(t, b)
+	s.Give(t, b)
 	for range 2 {
-		out, err := s.run("apply", "-auto-approve")
+		out, err := s.Run("apply", "-auto-approve")
 		if err == nil {
 			t.Fatal("a configuration that nginx refuses was applied")
 		}
@@ -221,17 +217,17 @@ func TestNginxRefusalRollsBackAndHeals(t *testing.T) {
 	if err := os.Remove(e.path("conf.d/zz.conf")); err != nil {
 		t.Fatal(err)
 	}
-	s.apply(t)
+	s.Apply(t)
 	e.serves(t, "b")
-	s.settled(t)
+	s.Settled(t)
 	onlyFiles(t, e, "web.conf")
 }
 
 func TestNginxRefusalOfAFirstFileLeavesNone(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, "conf.d/more.conf")
-	s.give(t, backend(t, "a")) // upstream web is in web.conf already
-	out, err := s.run("apply", "-auto-approve")
+	s.Give(t, moduletest.Backend(t, "a")) // upstream web is in web.conf already
+	out, err := s.Run("apply", "-auto-approve")
 	if err == nil || !strings.Contains(out, "duplicate upstream") {
 		t.Fatalf("apply: %v, want nginx's refusal of the duplicate:\n%s", err, out)
 	}
@@ -242,12 +238,12 @@ func TestNginxRefusalOfAFirstFileLeavesNone(t *testing.T) {
 func TestNginxDestroyLeavesTraffic(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live)
-	s.give(t, backend(t, "a"))
-	s.apply(t)
-	s.must(t, "destroy", "-auto-approve")
+	s.Give(t, moduletest.Backend(t, "a"))
+	s.Apply(t)
+	s.Must(t, "destroy", "-auto-approve")
 	e.serves(t, "a")
 	workers := e.workers(t)
-	s.apply(t)
+	s.Apply(t)
 	if got := e.workers(t); got != workers {
 		t.Errorf("content that was live already was reloaded: workers %s, before %s", got, workers)
 	}
@@ -256,31 +252,31 @@ func TestNginxDestroyLeavesTraffic(t *testing.T) {
 func TestNginxThatDoesNotRunGetsItsFileAndFailsTheRun(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live)
-	a := backend(t, "a")
-	s.give(t, a)
+	a := moduletest.Backend(t, "a")
+	s.Give(t, a)
 	e.stop()
 	for range 2 {
-		out, err := s.run("apply", "-auto-approve")
+		out, err := s.Run("apply", "-auto-approve")
 		if err == nil || !strings.Contains(strings.Join(strings.Fields(out), " "), "could not be told to reload") {
 			t.Fatalf("apply: %v, want an error that nginx could not reload:\n%s", err, out)
 		}
-		if !strings.Contains(e.read(t, live), hostPort(a)) {
+		if !strings.Contains(e.read(t, live), a.HostPort()) {
 			t.Fatal("the tested file is not in place")
 		}
 	}
 	e.start(t)
-	s.apply(t)
+	s.Apply(t)
 	e.serves(t, "a")
-	s.settled(t)
+	s.Settled(t)
 	onlyFiles(t, e, "web.conf")
 }
 
 func TestNginxThatCannotReloadFailsTheRunUntilItCan(t *testing.T) {
 	e := newEdge(t, "")
 	s := newStack(t, e, live, "reload_timeout = 1")
-	a, b := backend(t, "a"), backend(t, "b")
-	s.give(t, a)
-	s.apply(t)
+	a, b := moduletest.Backend(t, "a"), moduletest.Backend(t, "b")
+	s.Give(t, a)
+	s.Apply(t)
 	e.serves(t, "a")
 	before := e.read(t, live)
 
@@ -291,19 +287,19 @@ func TestNginxThatCannotReloadFailsTheRunUntilItCan(t *testing.T) {
 	}
 	defer taken.Close()
 	e.write(t, "conf.d/zz.conf", fmt.Sprintf("server { listen %s; }\n", taken.Addr()))
-	s.give(t, b)
-	out, err := s.run("apply", "-auto-approve")
+	s.Give(t, b)
+	out, err := s.Run("apply", "-auto-approve")
 	if err == nil || !strings.Contains(strings.Join(strings.Fields(out), " "), "started no new workers") {
 		t.Fatalf("apply: %v, want an error that no new worker came:\n%s", err, out)
 	}
 	e.serves(t, "a")
-	if !strings.Contains(e.read(t, live), hostPort(b)) {
+	if !strings.Contains(e.read(t, live), b.HostPort()) {
 		t.Error("the file that nginx accepted is not in place")
 	}
 
 	// What is rolled back to is what nginx serves, not what it never loaded.
 	e.write(t, "conf.d/zz.conf", "no_such_directive on;\n")
-	if out, err := s.run("apply", "-auto-approve"); err == nil {
+	if out, err := s.Run("apply", "-auto-approve"); err == nil {
 		t.Fatalf("a configuration that nginx refuses was applied:\n%s", out)
 	}
 	if diff := cmp.Diff(before, e.read(t, live)); diff != "" {
@@ -313,9 +309,9 @@ func TestNginxThatCannotReloadFailsTheRunUntilItCan(t *testing.T) {
 	if err := os.Remove(e.path("conf.d/zz.conf")); err != nil {
 		t.Fatal(err)
 	}
-	s.apply(t)
+	s.Apply(t)
 	e.serves(t, "b")
-	s.settled(t)
+	s.Settled(t)
 	onlyFiles(t, e, "web.conf")
 }
 
