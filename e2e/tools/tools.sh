@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes .tools/bin hold a consul, a terraform or tofu, an nginx, an envoy and a
-# prometheus: links to those on PATH, else built or unpacked below .tools. Also
-# builds the mirror that Terraform takes the hashicorp/local provider from.
-# Usage: tools.sh [consul] [terraform] [nginx] [envoy] [prometheus] [local] [cc]
-# [vault]; all of them but vault by default.
+# Makes .tools/bin hold a consul, a terraform or tofu, an nginx, a haproxy, an nft, an
+# envoy and a prometheus: links to those on PATH, else built or unpacked below
+# .tools. Also builds the mirror that Terraform takes the hashicorp/local provider from.
+# Usage: tools.sh [consul] [terraform] [nginx] [haproxy] [nft] [envoy] [prometheus]
+# [local] [cc] [vault]; all of them but vault by default.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -75,23 +75,45 @@ unpack() { # unpack TITLE PACKAGE FILE: Debian's package into .tools/PACKAGE, wh
 	progress "fetching $1" "about 20 s" sh "$root/e2e/tools/unpack-deb.sh" "$2" "$3" "$tools/$2" || true
 }
 
-# nginx is unpacked rather than installed: an installed one would start a server
-# on port 80 of this machine.
-nginx() {
-	if path=$(PATH=$PATH:/usr/sbin:/usr/local/sbin installed nginx); then
-		link "$path" nginx -v
+# runnable PACKAGE FILE: prints the path by which the unpacked file runs; where it needs
+# libraries that were unpacked with it, that of a script that names them.
+runnable() {
+	file=$tools/$1/$2
+	[ -x "$file" ] || return
+	if ! ldd "$file" | grep -q 'not found'; then
+		say "$file"
 		return
 	fi
-	out=$tools/nginx/usr/sbin/nginx
-	unpack NGINX nginx usr/sbin/nginx
-	if "$out" -v >/dev/null 2>&1; then
-		link "$out" nginx -v
-		return
-	fi
-	apt_install nginx || fail "nginx is not on PATH and could not be had from the package manager" \
-		"install NGINX 1.20 or newer, on Debian and Ubuntu: sudo apt-get install nginx"
-	link "$(PATH=$PATH:/usr/sbin installed nginx)" nginx -v
+	found=$(find "$tools/$1" -name '*.so.*' -exec dirname {} + | sort -u | tr '\n' ':')
+	[ -n "$found" ] || return
+	printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "$(quoted "${found%:}")" "$(quoted "$file")" >"$tools/$1/run"
+	chmod 755 "$tools/$1/run"
+	say "$tools/$1/run"
 }
+
+quoted() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
+
+# server NAME TITLE PACKAGE VERSION_FLAG: a program of a Debian package that lies in
+# /usr/sbin. It is unpacked rather than installed: an installed one may start a server
+# on this machine, as NGINX does on port 80.
+server() {
+	if path=$(PATH=$PATH:/usr/sbin:/usr/local/sbin installed "$1"); then
+		link "$path" "$1" "$4"
+		return
+	fi
+	unpack "$2" "$3" "usr/sbin/$1"
+	if path=$(runnable "$3" "usr/sbin/$1") && "$path" "$4" >/dev/null 2>&1; then
+		link "$path" "$1" "$4"
+		return
+	fi
+	apt_install "$3" || fail "$1 is not on PATH and could not be had from the package manager" \
+		"install $2, on Debian and Ubuntu: sudo apt-get install $3"
+	link "$(PATH=$PATH:/usr/sbin installed "$1")" "$1" "$4"
+}
+
+nginx() { server nginx NGINX nginx -v; }
+haproxy() { server haproxy HAProxy haproxy -v; }
+nft() { server nft nftables nftables --version; }
 
 # envoy_version PROGRAM: prints nothing for one that does not run.
 envoy_version() { "$1" --version 2>/dev/null | sed -n 's|.*version: [^/]*/\([^/]*\)/.*|\1|p'; }
@@ -178,11 +200,11 @@ cc() {
 }
 
 need go
-[ $# -gt 0 ] || set -- consul terraform nginx envoy prometheus local cc
+[ $# -gt 0 ] || set -- consul terraform nginx haproxy nft envoy prometheus local cc
 for part in "$@"; do
 	case $part in
 	local) local_provider ;;
-	consul | terraform | nginx | envoy | prometheus | cc | vault) "$part" ;;
-	*) fail "there is no tool $part" "one of: consul terraform nginx envoy prometheus local cc vault" ;;
+	consul | terraform | nginx | haproxy | nft | envoy | prometheus | cc | vault) "$part" ;;
+	*) fail "there is no tool $part" "one of: consul terraform nginx haproxy nft envoy prometheus local cc vault" ;;
 	esac
 done
