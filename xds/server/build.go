@@ -12,15 +12,19 @@ import (
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 )
 
-// delta builds what a stream of differences is sent now.
+// delta builds what a stream of differences is sent now. Its resources are those of the
+// flight, encoded.
 func (c *client) delta(t xds.Type) *discovery.DeltaDiscoveryResponse {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := &c.kinds[t]
 	out := &discovery.DeltaDiscoveryResponse{TypeUrl: t.URL()}
-	f := &flight{since: k.since, nonce: out.GetNonce}
+	f := &flight{since: k.since}
 	held := !c.ready(t)
-	for _, s := range c.take(t, held) {
+	list := c.take(t, held)
+	given := make([]*xds.Resource, 0, len(list))
+	f.subs, f.wire = make([]*sub, 0, len(list)), make([][]byte, 0, len(list))
+	for _, s := range list {
 		r := s.entry.current.Load()
 		switch {
 		case r == nil:
@@ -34,10 +38,10 @@ func (c *client) delta(t xds.Type) *discovery.DeltaDiscoveryResponse {
 			continue
 		}
 		c.send(f, s, r)
-		out.Resources = append(out.Resources, &discovery.Resource{Name: r.Name, Version: r.Version, Resource: r.Body})
 		f.wire = append(f.wire, r.Delta())
+		given = append(given, r)
 	}
-	f.version = version(out.GetResources())
+	f.version = version(given)
 	out.SystemVersionInfo = f.version
 	k.fly(f, held)
 	c.kick()
@@ -111,13 +115,13 @@ func (k *kind) fly(f *flight, held bool) {
 	}
 }
 
-// world builds what a stream of whole states is sent now.
+// world builds what a stream of whole states is sent now, as delta does.
 func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := &c.kinds[t]
 	out := &discovery.DiscoveryResponse{TypeUrl: t.URL()}
-	f := &flight{since: k.since, nonce: out.GetNonce}
+	f := &flight{since: k.since}
 	// The first answer must be whole: what is not in it the client would give up.
 	held := !c.ready(t) && !k.answer
 	list := c.take(t, held)
@@ -129,7 +133,7 @@ func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 	if t == xds.Cluster || t == xds.Listener {
 		list = k.sorted()
 	}
-	var versions strings.Builder
+	var given []*xds.Resource
 	for _, s := range list {
 		r := s.offer(held)
 		switch instead := same(s.entry.current.Load(), s.rejected); {
@@ -141,11 +145,10 @@ func (c *client) world(t xds.Type) *discovery.DiscoveryResponse {
 		if r == nil {
 			continue
 		}
-		out.Resources = append(out.Resources, r.Body)
 		f.wire = append(f.wire, r.World())
-		versions.WriteString(r.Name + "\x00" + r.Version + "\x00")
+		given = append(given, r)
 	}
-	f.version = digest(versions.String())
+	f.version = version(given)
 	out.VersionInfo = f.version
 	k.fly(f, held)
 	c.kick()
@@ -178,18 +181,19 @@ func (k *kind) sorted() []*sub {
 	return out
 }
 
-func version(list []*discovery.Resource) string {
-	if len(list) == 1 {
-		return list[0].GetVersion()
+// version is the digest of what a response gives.
+func version(given []*xds.Resource) string {
+	if len(given) == 1 {
+		return given[0].Version
 	}
-	var all strings.Builder
-	for _, r := range list {
-		all.WriteString(r.GetName() + "\x00" + r.GetVersion() + "\x00")
+	size := 0
+	for _, r := range given {
+		size += len(r.Name) + len(r.Version) + 2
 	}
-	return digest(all.String())
-}
-
-func digest(text string) string {
-	sum := sha256.Sum256([]byte(text))
+	all := make([]byte, 0, size)
+	for _, r := range given {
+		all = append(append(append(append(all, r.Name...), 0), r.Version...), 0)
+	}
+	sum := sha256.Sum256(all)
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }

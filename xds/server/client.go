@@ -14,6 +14,8 @@ type client struct {
 	store *Store
 	meter Meter
 	hold  time.Duration
+	// news are the subscriptions that a publication changes; the store's lock guards it.
+	news []*sub
 
 	mu     sync.Mutex
 	kinds  [xds.Types]kind
@@ -62,7 +64,7 @@ type sub struct {
 
 // flight is a response on its way.
 type flight struct {
-	nonce   func() string
+	nonce   string // "" until it is sent
 	version string
 	subs    []*sub
 	owed    []string // endpoints in it that a cluster waited for

@@ -207,7 +207,11 @@ func (c *modelClient) answer(kind xds.Type) {
 	names := slices.Sorted(maps.Keys(k.names))
 	if c.delta {
 		c.note("answer %s %s, refused %v", kind, pending.nonce, pending.refused)
-		c.differences.in <- &discovery.DeltaDiscoveryRequest{Node: c.node, TypeUrl: kind.URL(), ResponseNonce: pending.nonce, ErrorDetail: detail}
+		r := &discovery.DeltaDiscoveryRequest{TypeUrl: kind.URL(), ResponseNonce: pending.nonce, ErrorDetail: detail}
+		if c.m.rng.IntN(2) == 0 {
+			r.Node = c.node // as few clients do: the loop takes these
+		}
+		c.differences.in <- r
 	} else {
 		c.note("ask for %s %v and answer %q, refused %v", kind, names, k.nonce, detail != nil)
 		c.world.in <- &discovery.DiscoveryRequest{Node: c.node, TypeUrl: kind.URL(), ResponseNonce: k.nonce, ResourceNames: names, ErrorDetail: detail}

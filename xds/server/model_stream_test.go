@@ -5,6 +5,9 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	grpcproto "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/protobuf/proto"
 )
 
 // pipe is a stream without a network: what the server writes waits for a reader, as
@@ -21,6 +24,19 @@ func newPipe[In, Out any](ctx context.Context) *pipe[In, Out] {
 }
 
 func (p *pipe[In, Out]) Context() context.Context { return p.ctx }
+
+// SendMsg takes frames, as gRPC does, and reads what they say.
+func (p *pipe[In, Out]) SendMsg(m any) error {
+	encoded, err := codec{encoding.GetCodecV2(grpcproto.Name)}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	r := new(Out)
+	if err := proto.Unmarshal(encoded.Materialize(), any(r).(proto.Message)); err != nil {
+		return err
+	}
+	return p.Send(r)
+}
 
 func (p *pipe[In, Out]) Send(r *Out) error {
 	select {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"patchbay/xds"
+
+	"google.golang.org/genproto/googleapis/rpc/status"
 )
 
 // maxReason bounds what is kept of a client's words.
@@ -54,8 +56,8 @@ func (c *client) difference(t xds.Type, names []string, wildcard bool) (add, rem
 // request takes a request over: what it acknowledges, then what it asks for.
 // push tells the stream that a response is wished.
 func (c *client) request(r request, push func()) {
-	c.acknowledge(r)
 	c.mu.Lock()
+	c.acknowledge(r)
 	first := !c.kinds[r.kind].asked
 	role := c.peer.Role
 	c.mu.Unlock()
@@ -83,13 +85,19 @@ func (c *client) shut(r request) {
 	k.open, k.queued = false, k.queued && r.delta
 }
 
-// acknowledge takes the client's word on the response that it answers.
+// judge notes what the client says of the response that it answers.
+func (r *request) judge(e *status.Status) {
+	if e != nil {
+		r.refused, r.reason = true, e.GetMessage()
+	}
+}
+
+// acknowledge takes the client's word on the response that it answers. It is called
+// with the lock held.
 func (c *client) acknowledge(r request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	k := &c.kinds[r.kind]
 	f := k.flight
-	if f == nil || r.nonce == "" || f.nonce() != r.nonce {
+	if f == nil || r.nonce == "" || f.nonce != r.nonce {
 		return
 	}
 	k.flight = nil

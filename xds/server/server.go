@@ -72,8 +72,6 @@ type Options struct {
 // Server answers discovery requests.
 type Server struct {
 	opts Options
-	// frames tells that streams are written by the codec of frames.
-	frames bool
 
 	mu      sync.Mutex
 	streams map[*stream]context.CancelFunc
@@ -109,7 +107,6 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		options = append(options, grpc.Creds(s.opts.TLS))
 	}
 	g := grpc.NewServer(options...)
-	s.frames = true
 	h := handler{Server: s}
 	discovery.RegisterAggregatedDiscoveryServiceServer(g, h)
 	clusterservice.RegisterClusterDiscoveryServiceServer(g, h)
@@ -183,23 +180,18 @@ var named = []string{xds.Endpoints.URL(), xds.Secret.URL(), xds.Routes.URL()}
 func (s *Server) delta(str cpstream.DeltaStream, typeURL string) error {
 	st, ctx, done := s.open(str.Context())
 	defer done()
-	if s.frames {
-		str = deltaSender{str, st.client}
-	}
-	return st.verdict.or(delta.NewServer(ctx, st, nil, delta.DeactivateLegacyWildcardForTypes(named)).DeltaStreamHandler(str, typeURL))
+	server := delta.NewServer(ctx, st, nil, delta.DeactivateLegacyWildcardForTypes(named))
+	return st.verdict.or(server.DeltaStreamHandler(deltaWire{str, st.client}, typeURL))
 }
 
 func (s *Server) world(str cpstream.Stream, typeURL string) error {
 	st, ctx, done := s.open(str.Context())
 	defer done()
-	if s.frames {
-		str = worldSender{str, st.client}
-	}
 	options := []config.XDSOption{sotw.DeactivateLegacyWildcardForTypes(named)}
 	if typeURL == resource.AnyType {
 		options = append(options, sotw.WithOrderedADS())
 	}
-	return st.verdict.or(sotw.NewServer(ctx, st, nil, options...).StreamHandler(str, typeURL))
+	return st.verdict.or(sotw.NewServer(ctx, st, nil, options...).StreamHandler(worldWire{str, st.client}, typeURL))
 }
 
 // Client is what a connected client has.

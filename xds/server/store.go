@@ -123,29 +123,41 @@ func (sc *scope) published() bool {
 func (s *Store) Publish(changes ...Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	touched := map[*client][]*sub{}
+	var touched touched
 	for _, c := range changes {
 		sc := s.scope(c.Scope)
 		if !sc.published() {
 			close(sc.known)
 		}
 		for _, r := range c.Upserts {
-			sc.put(Key{r.Type, r.Name}, r, touched)
-			s.lead(sc, r.Waits, touched)
+			sc.put(Key{r.Type, r.Name}, r, &touched)
+			s.lead(sc, r.Waits, &touched)
 		}
 		for _, k := range c.Removed {
 			if sc.entries[k] != nil {
-				sc.put(k, nil, touched)
+				sc.put(k, nil, &touched)
 			}
 		}
 	}
-	for c, subs := range touched {
-		c.changed(subs)
+	for _, c := range touched {
+		c.changed(c.news)
+		clear(c.news)
+		c.news = c.news[:0]
 	}
 }
 
+// touched are the clients that have news.
+type touched []*client
+
+func (t *touched) add(c *client, s *sub) {
+	if len(c.news) == 0 {
+		*t = append(*t, c)
+	}
+	c.news = append(c.news, s)
+}
+
 // put sets an entry's resource and adds its readers to touched.
-func (sc *scope) put(k Key, r *xds.Resource, touched map[*client][]*sub) {
+func (sc *scope) put(k Key, r *xds.Resource, touched *touched) {
 	e := sc.entry(k)
 	before := e.current.Load()
 	if r == before || r != nil && before != nil && r.Version == before.Version {
@@ -162,14 +174,14 @@ func (sc *scope) put(k Key, r *xds.Resource, touched map[*client][]*sub) {
 		}
 	}
 	for c, sub := range e.subs {
-		touched[c] = append(touched[c], sub)
+		touched.add(c, sub)
 	}
 	sc.drop(e)
 }
 
 // lead brings those who asked for endpoints before there was a cluster that needs
 // them to the endpoints that all share.
-func (s *Store) lead(sc *scope, name string, touched map[*client][]*sub) {
+func (s *Store) lead(sc *scope, name string, touched *touched) {
 	k := Key{xds.Endpoints, name}
 	alone := sc.entries[k]
 	if name == "" || alone == nil || sc == s.scopes[Shared] {
@@ -181,7 +193,7 @@ func (s *Store) lead(sc *scope, name string, touched map[*client][]*sub) {
 		sub.entry = shared
 		c.mu.Unlock()
 		shared.subs[c] = sub
-		touched[c] = append(touched[c], sub)
+		touched.add(c, sub)
 	}
 	clear(alone.subs)
 	sc.drop(alone)

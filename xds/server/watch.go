@@ -59,9 +59,7 @@ func (s *stream) CreateDeltaWatch(req *cache.DeltaRequest, sub cache.Subscriptio
 	}
 	r := request{kind: t, nonce: req.GetResponseNonce(), wildcard: sub.IsWildcard(), add: req.GetResourceNamesSubscribe(),
 		remove: req.GetResourceNamesUnsubscribe(), has: req.GetInitialResourceVersions(), delta: true, named: sub.SubscribedResources()}
-	if e := req.GetErrorDetail(); e != nil {
-		r.refused, r.reason = true, e.GetMessage()
-	}
+	r.judge(req.GetErrorDetail())
 	s.client.request(r, func() { ch <- deltaWish{s.client, t} })
 	return func() { s.client.shut(r) }, nil
 }
@@ -80,9 +78,7 @@ func (s *stream) CreateWatch(req *cache.Request, sub cache.Subscription, ch chan
 	}
 	r := request{kind: t, nonce: req.GetResponseNonce(), wildcard: sub.IsWildcard()}
 	r.add, r.remove = s.client.difference(t, req.GetResourceNames(), r.wildcard)
-	if e := req.GetErrorDetail(); e != nil {
-		r.refused, r.reason = true, e.GetMessage()
-	}
+	r.judge(req.GetErrorDetail())
 	s.client.request(r, func() { ch <- worldWish{s.client, t} })
 	return func() { s.client.shut(r) }, nil
 }

@@ -37,12 +37,17 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	return out, nil
 }
 
-// frame makes the frame of a response that was built just now: head is the response
-// without its resources.
-func (c *client) frame(url string, head proto.Message) (*frame, error) {
-	t, _ := xds.TypeOf(url) // others are never built
+// frame makes the frame of a response that was built just now, which has no resources
+// of its own.
+func (c *client) frame(head interface {
+	proto.Message
+	GetTypeUrl() string
+	GetNonce() string
+}) (*frame, error) {
+	t, _ := xds.TypeOf(head.GetTypeUrl()) // others are never built
 	c.mu.Lock()
 	f := c.kinds[t].flight
+	f.nonce = head.GetNonce()
 	c.mu.Unlock()
 	encoded, err := proto.Marshal(head)
 	if err != nil {
@@ -51,33 +56,64 @@ func (c *client) frame(url string, head proto.Message) (*frame, error) {
 	return &frame{encoded, f.wire}, nil
 }
 
-// deltaSender sends the responses of a stream of differences as frames.
-type deltaSender struct {
+// deltaWire is a stream of differences that is written in frames, and whose loop is
+// spared what only acknowledges: with many clients that is most of what comes.
+type deltaWire struct {
 	cpstream.DeltaStream
 	client *client
 }
 
 // Send implements [cpstream.DeltaStream].
-func (s deltaSender) Send(r *discovery.DeltaDiscoveryResponse) error {
-	f, err := s.client.frame(r.GetTypeUrl(), &discovery.DeltaDiscoveryResponse{SystemVersionInfo: r.GetSystemVersionInfo(), TypeUrl: r.GetTypeUrl(),
-		RemovedResources: r.GetRemovedResources(), Nonce: r.GetNonce()})
+func (w deltaWire) Send(r *discovery.DeltaDiscoveryResponse) error {
+	f, err := w.client.frame(r)
 	if err != nil {
 		return err
 	}
-	return s.SendMsg(f)
+	return w.SendMsg(f)
 }
 
-// worldSender is deltaSender for whole states.
-type worldSender struct {
+// Recv implements [cpstream.DeltaStream].
+func (w deltaWire) Recv() (*discovery.DeltaDiscoveryRequest, error) {
+	for {
+		req, err := w.DeltaStream.Recv()
+		if err != nil || !w.client.settles(req) {
+			return req, err
+		}
+	}
+}
+
+// settles takes a request that acknowledges or refuses and asks for nothing. A request
+// before it may still be on its way through the loop; neither depends on the other.
+func (c *client) settles(req *discovery.DeltaDiscoveryRequest) bool {
+	t, ok := xds.TypeOf(req.GetTypeUrl())
+	if !ok || req.GetResponseNonce() == "" || req.GetNode() != nil ||
+		len(req.GetResourceNamesSubscribe())+len(req.GetResourceNamesUnsubscribe())+len(req.GetInitialResourceVersions()) > 0 {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.kinds[t].asked {
+		return false // it is not admitted yet
+	}
+	r := request{kind: t, nonce: req.GetResponseNonce()}
+	r.judge(req.GetErrorDetail())
+	c.acknowledge(r)
+	c.kick()
+	return true
+}
+
+// worldWire is deltaWire for whole states. Their requests name all they ask for
+// each time, so none of them only acknowledges.
+type worldWire struct {
 	cpstream.Stream
 	client *client
 }
 
 // Send implements [cpstream.Stream].
-func (s worldSender) Send(r *discovery.DiscoveryResponse) error {
-	f, err := s.client.frame(r.GetTypeUrl(), &discovery.DiscoveryResponse{VersionInfo: r.GetVersionInfo(), TypeUrl: r.GetTypeUrl(), Nonce: r.GetNonce()})
+func (w worldWire) Send(r *discovery.DiscoveryResponse) error {
+	f, err := w.client.frame(r)
 	if err != nil {
 		return err
 	}
-	return s.SendMsg(f)
+	return w.SendMsg(f)
 }

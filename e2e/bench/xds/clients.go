@@ -26,6 +26,7 @@ const (
 	endpointType = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 	// smallBuffer keeps the simulated sidecars from being what is measured.
 	smallBuffer = 4 << 10
+	window      = 1 << 20
 )
 
 // fleet says what sidecars to simulate. Node has %d for the number.
@@ -131,6 +132,9 @@ func (c *clients) await(next change) arrival {
 func (c *clients) sidecar(ctx context.Context, n int, ready func()) error {
 	conn, err := grpc.NewClient("passthrough:///"+c.fleet.Server, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithReadBufferSize(smallBuffer), grpc.WithWriteBufferSize(smallBuffer),
+		// With a window of a fixed size gRPC does not ping the server at each message to
+		// measure the line. Envoy does not either, and the server would have to answer.
+		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
 	if err != nil {
 		return err
