@@ -28,7 +28,7 @@ func TestBuiltinGivesTheFilesOfAShippedModule(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	want := []string{"README.md", "apply.sh", "canary.tf", "instances.tf", "main.tf", "outputs.tf", "upstreams.tf", "variables.tf", "versions.tf"}
+	want := []string{"README.md", "apply.sh", "canary.tf", "instances.tf", "main.tf", "outputs.tf", "remote.sh", "template.tf", "upstreams.tf", "variables.tf", "versions.tf"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}

@@ -34,7 +34,7 @@ old=$dir.${file##*/}.old
 pending=$dir.${file##*/}.pending
 
 for tool in flock base64 gzip cmp sed "$1"; do
-  command -v "$tool" >/dev/null || die "cannot run $tool: it is not on PATH, install it on the machine that runs Terraform"
+  command -v "$tool" >/dev/null || die "cannot run $tool: it is not on PATH, install it on the machine of NGINX"
 done
 [ -d "$dir" ] || die "cannot write $file: the directory is missing, create it and include it in NGINX's configuration"
 [ -w "$dir" ] || die "cannot write $file: no right to write to its directory, run as a user who may"

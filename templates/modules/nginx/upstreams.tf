@@ -6,10 +6,10 @@ locals {
   # What the operator says in cts_user_defined_meta wins over the module's variables
   # for the services that it is given with.
   settings = {
-    method       = { pattern = "^(round_robin|least_conn|ip_hash|random( two( least_conn)?)?|hash [$A-Za-z0-9_:.-]+( consistent)?)$", value = var.method }
+    method       = { pattern = "^(round_robin|least_conn|${var.context == "stream" ? "" : "ip_hash|"}random( two( least_conn)?)?|hash [$A-Za-z0-9_:.-]+( consistent)?)$", value = var.method }
     fail_timeout = { pattern = "^[0-9]{1,6}[smhd]?$", value = var.fail_timeout }
     max_fails    = { pattern = "^[0-9]{1,4}$", value = tostring(var.max_fails) }
-    keepalive    = { pattern = "^[0-9]{1,4}$", value = tostring(var.keepalive) }
+    keepalive    = { pattern = var.context == "stream" ? "^0$" : "^[0-9]{1,4}$", value = tostring(var.keepalive) }
   }
   asked = {
     for service in local.services : service => {

@@ -42,9 +42,46 @@ variable "canary_subsets" {
 }
 
 variable "config_path" {
-  description = "Absolute path of the file that this module owns. NGINX must include it, and no other module may write it."
+  description = "Absolute path of the file that this module owns. NGINX must include it where context says, and no other module may write it."
   type        = string
   default     = "/etc/nginx/conf.d/patchbay-upstreams.conf"
+}
+
+variable "context" {
+  description = "Where NGINX includes the file: http, or stream for TCP and UDP services."
+  type        = string
+  default     = "http"
+}
+
+variable "template" {
+  description = "Path of a Terraform template that writes the file in place of the module; empty for none. README.md tells what it gets."
+  type        = string
+  default     = ""
+}
+
+variable "hosts" {
+  description = "Machines whose NGINX is configured over SSH, by a name for messages; with none, NGINX is on the machine that runs Terraform."
+  type = map(object({
+    address          = string
+    user             = string
+    key_file         = string
+    known_hosts_file = string
+    port             = optional(number, 22)
+    sudo             = optional(bool, false)
+  }))
+  default = {}
+}
+
+variable "ssh_config" {
+  description = "Path of an OpenSSH client configuration to read, such as one with a ProxyJump; the user's own is not read."
+  type        = string
+  default     = "/dev/null"
+}
+
+variable "connect_timeout" {
+  description = "Seconds within which a machine of hosts must answer."
+  type        = number
+  default     = 10
 }
 
 variable "nginx_command" {
