@@ -88,9 +88,7 @@ const (
 	maxStreams    = 2048
 	keepaliveTime = 30 * time.Second
 	minPing       = 15 * time.Second
-	// bufferSize is small: most of what is sent is, and there are many clients.
-	bufferSize = 4 << 10
-	window     = 1 << 20
+	window        = 1 << 20
 )
 
 // Serve serves clients on the listener until ctx ends, then lets go of them one
@@ -101,8 +99,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		// A window of a fixed size spares the pings by which gRPC measures the line.
 		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
-		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(grpcproto.Name)}),
-		grpc.WriteBufferSize(bufferSize), grpc.ReadBufferSize(bufferSize)}
+		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(grpcproto.Name)})}
 	if s.opts.TLS != nil {
 		options = append(options, grpc.Creds(s.opts.TLS))
 	}

@@ -24,9 +24,7 @@ import (
 const (
 	clusterType  = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 	endpointType = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
-	// smallBuffer keeps the simulated sidecars from being what is measured.
-	smallBuffer = 4 << 10
-	window      = 1 << 20
+	window       = 1 << 20
 )
 
 // fleet says what sidecars to simulate. Node has %d for the number.
@@ -131,7 +129,6 @@ func (c *clients) await(next change) arrival {
 // sidecar plays one Envoy until ctx ends.
 func (c *clients) sidecar(ctx context.Context, n int, ready func()) error {
 	conn, err := grpc.NewClient("passthrough:///"+c.fleet.Server, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithReadBufferSize(smallBuffer), grpc.WithWriteBufferSize(smallBuffer),
 		// With a window of a fixed size gRPC does not ping the server at each message to
 		// measure the line. Envoy does not either, and the server would have to answer.
 		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
