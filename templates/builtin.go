@@ -17,15 +17,12 @@ const moduleDir = "modules"
 // module's directory, its README included. ok is false when no module has the name.
 // The caller may change what it gets.
 func Builtin(name string) (files map[string][]byte, ok bool) {
-	if name == "" || strings.ContainsAny(name, "/.") {
-		return nil, false
-	}
-	root, err := fs.Sub(modules, path.Join(moduleDir, name))
-	if err != nil {
+	root, ok := BuiltinFS(name)
+	if !ok {
 		return nil, false
 	}
 	files = map[string][]byte{}
-	err = fs.WalkDir(root, ".", func(file string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(root, ".", func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -38,6 +35,19 @@ func Builtin(name string) (files map[string][]byte, ok bool) {
 		return err
 	})
 	return files, err == nil
+}
+
+// BuiltinFS gives a shipped module as a file system to read.
+func BuiltinFS(name string) (fs.FS, bool) {
+	if name == "" || strings.ContainsAny(name, "/.") {
+		return nil, false
+	}
+	root, err := fs.Sub(modules, path.Join(moduleDir, name))
+	if err != nil {
+		return nil, false
+	}
+	_, err = fs.Stat(root, ".")
+	return root, err == nil
 }
 
 // BuiltinNames lists the shipped modules in the order of name.

@@ -35,8 +35,8 @@ type Copied struct {
 	State []byte
 }
 
-// Plan plans files in files.Dir, which is empty, must not be the task's directory,
-// and is the caller's to remove: it holds secrets. Without a state in the backend
+// Plan plans files in files.Dir, which is empty or was planned in before, must not be
+// the task's directory, and is the caller's to remove: it holds secrets. Without a state in the backend
 // the error is [ErrNoState]. Some backends lock whatever the command says, consul
 // among them: files must turn that off.
 func (r *ReadOnly) Plan(ctx context.Context, files tasks.Files, copied Copied) (p tasks.Plan, err error) {
