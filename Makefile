@@ -17,7 +17,7 @@ help: ## list the targets
 build: ## build bin/patchbay
 	@sh e2e/tools/progress.sh 'building bin/patchbay' '1 min the first time' env $(BUILD) -o bin/patchbay ./cmd/patchbay
 
-tools: ## find or build what the tests and the demo need: Consul, Terraform, NGINX, HAProxy, nft, Envoy, Prometheus
+tools: ## find or build what the tests and the demo need: Consul, Terraform, NGINX, HAProxy, nft, BusyBox, Envoy, Prometheus
 	@sh e2e/tools/tools.sh
 
 demo: ## show Patchbay at work on real servers; DEMO_HOLD=1 keeps it running

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes .tools/bin hold a consul, a terraform or tofu, an nginx, a haproxy, an nft, an
-# envoy and a prometheus: links to those on PATH, else built or unpacked below
+# Makes .tools/bin hold a consul, a terraform or tofu, an nginx, a haproxy, an nft, a
+# busybox, an envoy and a prometheus: links to those on PATH, else built or unpacked below
 # .tools. Also builds the mirror that Terraform takes the hashicorp/local provider from.
-# Usage: tools.sh [consul] [terraform] [nginx] [haproxy] [nft] [envoy] [prometheus]
-# [local] [cc] [vault]; all of them but vault by default.
+# Usage: tools.sh [consul] [terraform] [nginx] [haproxy] [nft] [busybox] [envoy]
+# [prometheus] [local] [cc] [vault]; all of them but vault by default.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -93,16 +93,16 @@ runnable() {
 
 quoted() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
 
-# server NAME TITLE PACKAGE VERSION_FLAG: a program of a Debian package that lies in
-# /usr/sbin. It is unpacked rather than installed: an installed one may start a server
-# on this machine, as NGINX does on port 80.
-server() {
+# packaged NAME TITLE PACKAGE VERSION_FLAG FILE: a program that lies there in a Debian
+# package. It is unpacked rather than installed: an installed one may start a server on
+# this machine, as NGINX does on port 80.
+packaged() {
 	if path=$(PATH=$PATH:/usr/sbin:/usr/local/sbin installed "$1"); then
 		link "$path" "$1" "$4"
 		return
 	fi
-	unpack "$2" "$3" "usr/sbin/$1"
-	if path=$(runnable "$3" "usr/sbin/$1") && "$path" "$4" >/dev/null 2>&1; then
+	unpack "$2" "$3" "$5"
+	if path=$(runnable "$3" "$5") && "$path" "$4" >/dev/null 2>&1; then
 		link "$path" "$1" "$4"
 		return
 	fi
@@ -111,9 +111,10 @@ server() {
 	link "$(PATH=$PATH:/usr/sbin installed "$1")" "$1" "$4"
 }
 
-nginx() { server nginx NGINX nginx -v; }
-haproxy() { server haproxy HAProxy haproxy -v; }
-nft() { server nft nftables nftables --version; }
+nginx() { packaged nginx NGINX nginx -v usr/sbin/nginx; }
+haproxy() { packaged haproxy HAProxy haproxy -v usr/sbin/haproxy; }
+nft() { packaged nft nftables nftables --version usr/sbin/nft; }
+busybox() { packaged busybox BusyBox busybox --help bin/busybox; }
 
 # envoy_version PROGRAM: prints nothing for one that does not run.
 envoy_version() { "$1" --version 2>/dev/null | sed -n 's|.*version: [^/]*/\([^/]*\)/.*|\1|p'; }
@@ -200,11 +201,11 @@ cc() {
 }
 
 need go
-[ $# -gt 0 ] || set -- consul terraform nginx haproxy nft envoy prometheus local cc
+[ $# -gt 0 ] || set -- consul terraform nginx haproxy nft busybox envoy prometheus local cc
 for part in "$@"; do
 	case $part in
 	local) local_provider ;;
-	consul | terraform | nginx | haproxy | nft | envoy | prometheus | cc | vault) "$part" ;;
-	*) fail "there is no tool $part" "one of: consul terraform nginx haproxy nft envoy prometheus local cc vault" ;;
+	consul | terraform | nginx | haproxy | nft | busybox | envoy | prometheus | cc | vault) "$part" ;;
+	*) fail "there is no tool $part" "one of: consul terraform nginx haproxy nft busybox envoy prometheus local cc vault" ;;
 	esac
 done
