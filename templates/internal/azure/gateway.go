@@ -1,0 +1,179 @@
+package azure
+
+import (
+	"strings"
+
+	"patchbay/templates/internal/standin"
+)
+
+// field is one argument of a block in a gateway: its name in a document and, where it
+// names something, the collection of that; ref "id" is the id of another object.
+type field struct{ argument, name, ref string }
+
+// part is a kind of blocks of a gateway and the collection that holds them.
+type part struct {
+	block, collection string
+	fields            []field
+}
+
+var parts = []part{
+	{"backend_http_settings", "backendHttpSettingsCollection", []field{
+		{"port", "port", ""}, {"protocol", "protocol", ""}, {"cookie_based_affinity", "cookieBasedAffinity", ""}, {"request_timeout", "requestTimeout", ""},
+		{"host_name", "hostName", ""}, {"path", "path", ""}, {"pick_host_name_from_backend_address", "pickHostNameFromBackendAddress", ""}, {"probe_name", "probe", "probes"},
+	}},
+	{"frontend_ip_configuration", "frontendIPConfigurations", []field{
+		{"private_ip_address", "privateIPAddress", ""}, {"private_ip_address_allocation", "privateIPAllocationMethod", ""}, {"public_ip_address_id", "publicIPAddress", "id"}, {"subnet_id", "subnet", "id"},
+	}},
+	{"frontend_port", "frontendPorts", []field{{"port", "port", ""}}},
+	{"gateway_ip_configuration", "gatewayIPConfigurations", []field{{"subnet_id", "subnet", "id"}}},
+	{"http_listener", "httpListeners", []field{
+		{"frontend_ip_configuration_name", "frontendIPConfiguration", "frontendIPConfigurations"}, {"frontend_port_name", "frontendPort", "frontendPorts"},
+		{"protocol", "protocol", ""}, {"host_name", "hostName", ""}, {"host_names", "hostNames", ""}, {"require_sni", "requireServerNameIndication", ""}, {"ssl_certificate_name", "sslCertificate", "sslCertificates"},
+	}},
+	{"probe", "probes", []field{
+		{"protocol", "protocol", ""}, {"path", "path", ""}, {"interval", "interval", ""}, {"timeout", "timeout", ""}, {"unhealthy_threshold", "unhealthyThreshold", ""},
+		{"host", "host", ""}, {"pick_host_name_from_backend_http_settings", "pickHostNameFromBackendHttpSettings", ""}, {"minimum_servers", "minServers", ""},
+	}},
+	{"request_routing_rule", "requestRoutingRules", []field{
+		{"rule_type", "ruleType", ""}, {"priority", "priority", ""}, {"http_listener_name", "httpListener", "httpListeners"},
+		{"backend_address_pool_name", "backendAddressPool", "backendAddressPools"}, {"backend_http_settings_name", "backendHttpSettings", "backendHttpSettingsCollection"},
+	}},
+	{"ssl_certificate", "sslCertificates", []field{{"key_vault_secret_id", "keyVaultSecretId", ""}}},
+}
+
+var gateway = resource{
+	id: func(o standin.Object) string {
+		return within(o, "Microsoft.Network/applicationGateways/"+o.String("name"))
+	},
+	expand:  expandGateway,
+	flatten: flattenGateway,
+}
+
+func expandGateway(o standin.Object, _ Body) Body {
+	id := within(o, "Microsoft.Network/applicationGateways/"+o.String("name"))
+	p := Body{"enableHttp2": o.Bool("http2_enabled")}
+	for _, sku := range o.Objects("sku") {
+		p["sku"] = Body{"name": sku["name"], "tier": sku["tier"], "capacity": sku["capacity"]}
+	}
+	for _, a := range o.Objects("autoscale_configuration") {
+		p["autoscaleConfiguration"] = Body{"minCapacity": a["min_capacity"], "maxCapacity": a["max_capacity"]}
+	}
+	for _, a := range o.Objects("ssl_policy") {
+		p["sslPolicy"] = Body{"policyType": a["policy_type"], "policyName": a["policy_name"]}
+	}
+	if policy := o.String("firewall_policy_id"); policy != "" {
+		p["firewallPolicy"] = Body{"id": policy}
+	}
+	pools := []any{}
+	for _, pool := range o.Objects("backend_address_pool") {
+		targets := []any{}
+		for _, a := range pool.Strings("ip_addresses") {
+			targets = append(targets, Body{"ipAddress": a})
+		}
+		for _, a := range pool.Strings("fqdns") {
+			targets = append(targets, Body{"fqdn": a})
+		}
+		pools = append(pools, Body{"name": pool["name"], "properties": Body{"backendAddresses": targets}})
+	}
+	p["backendAddressPools"] = pools
+	for _, part := range parts {
+		entries := []any{}
+		for _, b := range o.Objects(part.block) {
+			entries = append(entries, Body{"name": b["name"], "properties": part.expand(b, id)})
+		}
+		p[part.collection] = entries
+	}
+	identity := Body{"type": "None"}
+	for _, i := range o.Objects("identity") {
+		users := Body{}
+		for _, u := range i.Strings("identity_ids") {
+			users[u] = Body{}
+		}
+		identity = Body{"type": i["type"], "userAssignedIdentities": users}
+	}
+	return Body{"location": o["location"], "tags": o["tags"], "zones": o["zones"], "identity": identity, "properties": p}
+}
+
+func (p part) expand(b standin.Object, gateway string) Body {
+	out := Body{}
+	for _, f := range p.fields {
+		switch x := b[f.argument]; {
+		case x == nil || x == "":
+		case f.ref == "":
+			out[f.name] = x
+		case f.ref == "id":
+			out[f.name] = Body{"id": x}
+		default:
+			out[f.name] = Body{"id": gateway + "/" + f.ref + "/" + b.String(f.argument)}
+		}
+	}
+	for _, d := range b.Objects("connection_draining") {
+		out["connectionDraining"] = Body{"enabled": d["enabled"], "drainTimeoutInSec": d["drain_timeout_sec"]}
+	}
+	return out
+}
+
+func flattenGateway(state standin.Object, document Body) standin.Object {
+	p, _ := document["properties"].(Body)
+	out := state.With(standin.Object{"location": document["location"], "tags": document["tags"], "zones": document["zones"], "http2_enabled": p["enableHttp2"], "private_endpoint_connection": []any{}})
+	single := func(block, name string, arguments map[string]string) {
+		if inner, ok := p[name].(Body); ok {
+			b := map[string]any{}
+			for argument, field := range arguments {
+				b[argument] = inner[field]
+			}
+			out[block] = []any{b}
+		}
+	}
+	single("sku", "sku", map[string]string{"name": "name", "tier": "tier", "capacity": "capacity"})
+	single("autoscale_configuration", "autoscaleConfiguration", map[string]string{"min_capacity": "minCapacity", "max_capacity": "maxCapacity"})
+	pools := []any{}
+	for _, x := range list(p, "backendAddressPools") {
+		entry, _ := x.(Body)
+		inner, _ := entry["properties"].(Body)
+		addresses, names := []any{}, []any{}
+		for _, x := range list(inner, "backendAddresses") {
+			if target, _ := x.(Body); text(target, "fqdn") != "" {
+				names = append(names, text(target, "fqdn"))
+			} else {
+				addresses = append(addresses, text(target, "ipAddress"))
+			}
+		}
+		pools = append(pools, map[string]any{"id": entry["id"], "name": entry["name"], "ip_addresses": addresses, "fqdns": names})
+	}
+	out["backend_address_pool"] = pools
+	for _, part := range parts {
+		blocks := []any{}
+		for _, x := range list(p, part.collection) {
+			entry, _ := x.(Body)
+			blocks = append(blocks, part.flatten(entry))
+		}
+		out[part.block] = blocks
+	}
+	return out
+}
+
+func (p part) flatten(entry Body) map[string]any {
+	inner, _ := entry["properties"].(Body)
+	out := map[string]any{"id": entry["id"], "name": entry["name"]}
+	for _, f := range p.fields {
+		reference, _ := inner[f.name].(Body)
+		id := text(reference, "id")
+		switch f.ref {
+		case "":
+			out[f.argument] = inner[f.name]
+		case "id":
+			out[f.argument] = reference["id"]
+		default:
+			out[f.argument] = id[strings.LastIndex(id, "/")+1:]
+			out[strings.TrimSuffix(f.argument, "_name")+"_id"] = id
+		}
+	}
+	if d, ok := inner["connectionDraining"].(Body); ok {
+		out["connection_draining"] = []any{map[string]any{"enabled": d["enabled"], "drain_timeout_sec": d["drainTimeoutInSec"]}}
+	}
+	if p.block == "http_listener" {
+		out["custom_error_configuration"] = []any{}
+	}
+	return out
+}

@@ -1,0 +1,97 @@
+package azure
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// writable are the directories that a managed NGINX lets files be written to.
+var writable = []string{"/etc/nginx/", "/opt/", "/srv/", "/var/www/"}
+
+func judgeNginx(s *Server, o *object) *refusal {
+	if o.name != "default" {
+		return invalid("InvalidConfigurationName", "The configuration of a deployment is called 'default'.")
+	}
+	p := o.properties()
+	before := Body{}
+	if has := s.objects[strings.ToLower(o.id)]; has != nil {
+		before = has.properties()
+	}
+	var all strings.Builder
+	paths := map[string]bool{}
+	for _, group := range []string{"files", "protectedFiles"} {
+		for _, x := range list(p, group) {
+			file, _ := x.(Body)
+			at := text(file, "virtualPath")
+			if at != path.Clean(at) || !slices.ContainsFunc(writable, func(dir string) bool { return strings.HasPrefix(at, dir) }) || paths[at] {
+				return invalid("NginxConfigurationInvalidPath", "The file '%s' is there twice, or not in a directory that may be written to.", at)
+			}
+			paths[at] = true
+			if group == "protectedFiles" && text(file, "content") == "" {
+				file["content"] = text(find(before, group, at), "content") // it stays
+			}
+			content, err := base64.StdEncoding.DecodeString(text(file, "content"))
+			if err != nil || len(content) == 0 {
+				return invalid("NginxConfigurationInvalidContent", "The file '%s' is empty or not base64.", at)
+			}
+			all.Write(content)
+		}
+	}
+	if !paths[text(p, "rootFile")] {
+		return invalid("NginxConfigurationNoRootFile", "The root file '%s' is not among the files.", text(p, "rootFile"))
+	}
+	if why := parseNginx(all.String()); why != "" {
+		return invalid("NginxConfigurationInvalid", "nginx: [emerg] %s", why)
+	}
+	return nil
+}
+
+var (
+	upstream = regexp.MustCompile(`(?m)^\s*upstream\s+(\S+)\s*\{`)
+	fixed    = regexp.MustCompile(`(?m)^\s*(ssl_engine|debug_points|proxy_bind|grpc_bind|fastcgi_bind)\b`)
+)
+
+// parseNginx finds what NGINX would refuse first, as far as a stand-in needs to.
+func parseNginx(text string) string {
+	if strings.Count(text, "{") != strings.Count(text, "}") {
+		return `unexpected end of file, expecting "}"`
+	}
+	if m := fixed.FindStringSubmatch(text); m != nil {
+		return m[1] + " is not allowed"
+	}
+	seen := map[string]bool{}
+	for _, m := range upstream.FindAllStringSubmatch(text, -1) {
+		if name := strings.ToLower(m[1]); seen[name] {
+			return `duplicate upstream "` + name + `"`
+		} else {
+			seen[name] = true
+		}
+	}
+	return ""
+}
+
+// find gives a file of a group by its path.
+func find(p Body, group, at string) Body {
+	for _, x := range list(p, group) {
+		if file, _ := x.(Body); text(file, "virtualPath") == at {
+			return file
+		}
+	}
+	return nil
+}
+
+// showNginx keeps the content of protected files to itself.
+func showNginx(_ *object, p Body) {
+	for _, x := range list(p, "protectedFiles") {
+		if file, ok := x.(Body); ok {
+			sum := sha256.Sum256([]byte(text(file, "content")))
+			file["contentHash"] = hex.EncodeToString(sum[:])
+			delete(file, "content")
+		}
+	}
+}
