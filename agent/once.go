@@ -71,7 +71,11 @@ type Inspection struct {
 	Task     string
 	Disabled bool
 	Plan     tasks.Plan
-	Findings []tasks.Finding
+	// Devices tell the plan in the words of the devices; MoreDevices counts those
+	// that are not listed.
+	Devices     []tasks.DeviceChange
+	MoreDevices int
+	Findings    []tasks.Finding
 	// Err is why there is no plan.
 	Err error
 }
@@ -117,6 +121,7 @@ func Inspect(ctx context.Context, opts Options, names []string) ([]Inspection, e
 	err := oneShot(ctx, opts, tasks.Inspect, chosen, func(r *runner, res result) error {
 		n := slices.IndexFunc(chosen, func(t tasks.Task) bool { return t.Name == res.run.Task })
 		out[n].Plan, out[n].Findings, out[n].Err = res.run.Plan, res.run.Findings, res.err
+		out[n].Devices, out[n].MoreDevices = res.run.Devices, res.run.MoreDevices
 		return nil
 	})
 	return out, err
@@ -180,10 +185,10 @@ func (r *runner) single(soft, hard context.Context, trigger tasks.Trigger, done 
 	if err != nil {
 		return done(r, result{run: *r.work.newRun(trigger, nil), err: err})
 	}
-	r.snapshot, r.input = &s, r.work.project(s)
+	r.snapshot, r.input, r.seen = &s, r.work.project(s), r.seen.See(s, r.now())
 	run := r.work.newRun(trigger, r.causes(s))
 	run.Input = r.input.Digest
-	res := r.work.attempt(soft, hard, job{run: *run, snapshot: s, input: r.input, record: r.record, inspect: trigger == tasks.Inspect})
+	res := r.work.attempt(soft, hard, job{run: *run, snapshot: s, input: r.input, record: r.record, seen: r.seen, inspect: trigger == tasks.Inspect})
 	if res.err != nil && trigger != tasks.Inspect {
 		res.run.Phase = tasks.Failed
 		r.save(res.run)

@@ -7,6 +7,7 @@ import (
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
+	"patchbay/tasks/diff"
 )
 
 // command is an operator's request; answer gets exactly one value. None of the
@@ -62,6 +63,7 @@ type operation struct {
 	answer   chan<- reply
 	snapshot catalog.Snapshot
 	input    tasks.Input
+	seen     diff.Seen
 }
 
 func (r *runner) obey(soft, hard context.Context, c command, stopping bool) {
@@ -128,7 +130,7 @@ func (r *runner) remove(d removal) error {
 func (r *runner) begin(soft, hard context.Context, c change, answer chan<- reply) {
 	busy := make(chan result, 1)
 	r.busy = busy
-	op := &operation{change: c, answer: answer}
+	op := &operation{change: c, answer: answer, seen: r.seen}
 	record := r.record
 	r.slots.group.Go(func() error {
 		if err := r.slots.sem.Acquire(soft, 1); err != nil {
@@ -154,7 +156,7 @@ func (op *operation) make(soft, hard context.Context, source catalog.Source, rec
 	op.snapshot, op.input = snapshot, w.project(snapshot)
 	run := w.newRun(tasks.Asked, nil)
 	run.Input = op.input.Digest
-	res := w.attempt(soft, hard, job{run: *run, snapshot: snapshot, input: op.input, record: record, inspect: op.mode != tasks.RunNow, text: true})
+	res := w.attempt(soft, hard, job{run: *run, snapshot: snapshot, input: op.input, record: record, seen: op.seen.See(snapshot, w.now()), inspect: op.mode != tasks.RunNow, text: true})
 	res.operation = op
 	return res
 }

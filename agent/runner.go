@@ -9,6 +9,7 @@ import (
 
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
+	"patchbay/tasks/diff"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -41,6 +42,7 @@ type runner struct {
 	snapshots <-chan catalog.Snapshot
 	leave     context.CancelFunc // ends the watch that fills snapshots
 	snapshot  *catalog.Snapshot  // newest; nil before the first
+	seen      diff.Seen          // since when instances are as they are
 	input     tasks.Input        // projection of snapshot
 	ran       ran                // what the newest run was started with
 	applied   weights            // of the newest run that succeeded
@@ -217,7 +219,7 @@ func (r *runner) observe(s catalog.Snapshot) {
 	}
 	first := r.snapshot == nil
 	r.answered.Store(true)
-	r.snapshot = &s
+	r.snapshot, r.seen = &s, r.seen.See(s, r.now())
 	r.input = r.work.project(s)
 	switch {
 	case r.removal != nil:
@@ -282,7 +284,7 @@ func (r *runner) start(soft, hard context.Context) {
 	r.run.Input = r.input.Digest
 	busy := make(chan result, 1)
 	r.busy = busy
-	j := job{run: *r.run, snapshot: snapshot, input: r.input, record: r.record, report: r.reports, destroy: r.removal != nil}
+	j := job{run: *r.run, snapshot: snapshot, input: r.input, record: r.record, seen: r.seen, report: r.reports, destroy: r.removal != nil}
 	work := r.work
 	work.legacy.began(r.name)
 	r.slots.group.Go(func() error {

@@ -13,6 +13,7 @@ import (
 	"patchbay/agent/internal/filter"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
+	"patchbay/tasks/diff"
 	"patchbay/templates"
 
 	"github.com/hashicorp/cronexpr"
@@ -57,6 +58,8 @@ type job struct {
 	snapshot catalog.Snapshot
 	input    tasks.Input
 	record   tasks.Record
+	// seen tells since when instances are as the snapshot shows them.
+	seen diff.Seen
 	// report takes progress; nil when nobody listens.
 	report chan<- tasks.Run
 	// inspect plans and reviews only; no run is recorded. text asks for
@@ -209,6 +212,7 @@ func (a *attempt) baseline() error {
 // review asks the guard and records the plan before it is applied, so that a
 // crash during the apply leaves a trace.
 func (a *attempt) review(p tasks.Plan) bool {
+	a.tell(p)
 	a.run.Plan, a.reviewed = p.Brief(), true
 	a.verdict = a.judge(p)
 	a.run.Findings = a.verdict.Findings
@@ -267,7 +271,7 @@ func (a *attempt) ended(outcome tasks.Outcome) result {
 		if outcome.Applied {
 			a.run.Phase = tasks.Applied
 		}
-		a.record.Applied = &tasks.AppliedInput{Run: a.run.ID, Input: a.input.Digest, Members: a.input.Members(), Sets: a.input.Sets(), At: a.now()}
+		a.record.Applied = &tasks.AppliedInput{Run: a.run.ID, Input: a.input.Digest, Members: a.input.Members(), Sets: a.input.Sets(), Traits: a.input.Traits(), At: a.now()}
 		a.record.Held = nil
 	}
 	a.record.Approval, a.record.Memory = nil, a.verdict.Memory
@@ -307,9 +311,9 @@ func (a *attempt) enter(p tasks.Phase) {
 		"digest", a.input.Digest.Short(), "took", a.now().Sub(a.started).Round(time.Millisecond).String()}
 	switch {
 	case p == tasks.Held:
-		a.log.Warn("plan was held", append(line, "plan", a.run.Plan.Summary(), "why", why(a.verdict))...)
+		a.log.Warn("plan was held", append(line, "plan", a.run.Plan.Summary(), "devices", diff.Summary(a.run.Devices, a.run.MoreDevices), "why", why(a.verdict))...)
 	case p == tasks.Applied:
-		a.log.Info("task run", append(line, "plan", a.run.Plan.Summary())...)
+		a.log.Info("task run", append(line, "plan", a.run.Plan.Summary(), "devices", diff.Summary(a.run.Devices, a.run.MoreDevices))...)
 	case p.Ended():
 		a.log.Info("task run", line...)
 	default:

@@ -48,7 +48,7 @@ func goPackages(t *testing.T) (out []goPackage) {
 }
 
 // middle are the pure packages.
-var middle = []string{"patchbay/tasks", "patchbay/tasks/catalog", "patchbay/tasks/rollout", "patchbay/templates", "patchbay/templates/lint", "patchbay/templates/trial", "patchbay/xds", "patchbay/xds/chain", "patchbay/xds/mesh"}
+var middle = []string{"patchbay/tasks", "patchbay/tasks/catalog", "patchbay/tasks/diff", "patchbay/tasks/diff/lists", "patchbay/tasks/rollout", "patchbay/templates", "patchbay/templates/lint", "patchbay/templates/trial", "patchbay/xds", "patchbay/xds/chain", "patchbay/xds/mesh"}
 
 // worldly are packages that reach the world; net/netip and net/url do not.
 var worldly = []string{"os", "os/exec", "os/signal", "syscall", "net", "net/http", "log", "log/slog", "github.com/hashicorp/go-hclog"}
@@ -70,6 +70,12 @@ var importRules = map[string]func(from, to string) bool{
 	},
 	"tasks/rollout imports the standard library and tasks/catalog only": func(from, to string) bool {
 		return from == "patchbay/tasks/rollout" && !standard(to) && to != "patchbay/tasks/catalog"
+	},
+	"tasks/diff imports tasks, the standard library and go-cty only": func(from, to string) bool {
+		return below(from, "patchbay/tasks/diff") && !standard(to) && !below(to, "patchbay/tasks") && !below(to, "github.com/zclconf/go-cty")
+	},
+	"tasks/diff/lists imports the standard library and tasks only": func(from, to string) bool {
+		return from == "patchbay/tasks/diff/lists" && !standard(to) && to != "patchbay/tasks"
 	},
 	"templates does not import xds": func(from, to string) bool {
 		return below(from, "patchbay/templates") && below(to, "patchbay/xds")

@@ -30,6 +30,25 @@ type Field struct {
 	After  string `json:"after"`
 }
 
+// Element is one value of a list: its attributes by path, of a plain value one
+// without name. Sensitive ones are <sensitive>.
+type Element map[string]string
+
+// List is an attribute that holds several values, as a set or as a list of which the
+// order does not matter here, and which of them come and go.
+type List struct {
+	Path string `json:"path"`
+	// Object and Unit are set where the attribute holds a whole configuration: how
+	// the device calls the part of it, such as pool /t/a/web, and what it holds.
+	Object string `json:"object,omitempty"`
+	Unit   string `json:"unit,omitempty"`
+	// Before and After count all values.
+	Before  int       `json:"before"`
+	After   int       `json:"after"`
+	Added   []Element `json:"added,omitempty"`
+	Removed []Element `json:"removed,omitempty"`
+}
+
 // Change is what a plan does with one object.
 type Change struct {
 	// Address is Terraform's, such as module.web.terraform_data.file["api"].
@@ -39,6 +58,12 @@ type Change struct {
 	Action   Action `json:"action"`
 	// Fields are the attributes that differ, in the order of path.
 	Fields []Field `json:"fields,omitempty"`
+	// Names are attributes by which the device or its owner knows the object, such as
+	// name and pool, whether they change or not.
+	Names map[string]string `json:"names,omitempty"`
+	// Lists are the lists whose values differ; a recorded plan has none, as its run
+	// tells them in the device's words.
+	Lists []List `json:"lists,omitempty"`
 }
 
 // Plan is what Terraform would do. Unchanged objects are left out.
@@ -89,10 +114,13 @@ const MaxDetailed = 200
 // [MaxDetailed] only, what ceases to exist before what stays, so that a large plan
 // does not slow its recording.
 func (p Plan) Brief() Plan {
+	p.Changes = slices.Clone(p.Changes)
+	for n := range p.Changes {
+		p.Changes[n].Lists = nil
+	}
 	if len(p.Changes) <= MaxDetailed {
 		return p
 	}
-	p.Changes = slices.Clone(p.Changes)
 	left := MaxDetailed
 	for _, losses := range []bool{true, false} {
 		for n := range p.Changes {

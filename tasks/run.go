@@ -87,6 +87,10 @@ type Run struct {
 	Input catalog.Digest `json:"input"`
 	// Plan is the last one made; zero before the first.
 	Plan Plan `json:"plan"`
+	// Devices tell that plan in the words of the devices, at most [MaxDevices] of
+	// them; MoreDevices counts the rest.
+	Devices     []DeviceChange `json:"devices,omitempty"`
+	MoreDevices int            `json:"more_devices,omitempty"`
 	// Findings are what the guard said of it.
 	Findings []Finding `json:"findings,omitempty"`
 	// Attempts are the failed tries: the first, then the newest.
@@ -145,7 +149,9 @@ type AppliedInput struct {
 	Members []catalog.Member `json:"members"`
 	// Sets are in the form of [Input.Sets]; nil in records of an older Patchbay.
 	Sets map[string][]string `json:"sets,omitempty"`
-	At   time.Time           `json:"at"`
+	// Traits are in the form of [Input.Traits]; nil where they are not known.
+	Traits map[string]Trait `json:"traits,omitzero"`
+	At     time.Time        `json:"at"`
 }
 
 // Record is what must survive a restart of one task besides its runs.

@@ -30,30 +30,35 @@ func TestAPlanShowsExactlyWhatAnApplyDoes(t *testing.T) {
 	change := func(action tasks.Action, fields ...tasks.Field) tasks.Change {
 		return tasks.Change{Address: "terraform_data.a", Type: "terraform_data", Provider: "terraform.io/builtin/terraform", Action: action, Fields: fields}
 	}
+	with := func(c tasks.Change, l tasks.List) tasks.Change {
+		c.Lists = []tasks.List{l}
+		return c
+	}
+	tags := []tasks.Element{{"": "x"}}
 	id := func(before, after string) tasks.Field { return tasks.Field{Path: "id", Before: before, After: after} }
 	steps := []struct {
 		name, main string
 		want       []tasks.Change
 		state      []string
 	}{
-		{"an object is created", data("a", `input = { port = 80, tags = ["x"] }`), []tasks.Change{change(tasks.Create,
+		{"an object is created", data("a", `input = { port = 80, tags = ["x"] }`), []tasks.Change{with(change(tasks.Create,
 			id("", "(known after apply)"),
 			tasks.Field{Path: "input.port", After: "80"}, tasks.Field{Path: "input.tags[0]", After: "x"},
 			tasks.Field{Path: "output", After: "(known after apply)"},
-		)}, []string{"terraform_data.a"}},
+		), tasks.List{Path: "input.tags", After: 1, Added: tags})}, []string{"terraform_data.a"}},
 		{"nothing changes", data("a", `input = { port = 80, tags = ["x"] }`), nil, []string{"terraform_data.a"}},
 		{"an attribute changes", data("a", `input = { port = 81, tags = ["x"] }`), []tasks.Change{change(tasks.Update,
 			tasks.Field{Path: "input.port", Before: "80", After: "81"},
 			tasks.Field{Path: "output", After: "(known after apply)"},
 			tasks.Field{Path: "output.port", Before: "80"}, tasks.Field{Path: "output.tags[0]", Before: "x"},
 		)}, []string{"terraform_data.a"}},
-		{"an object is replaced", data("a", "input = 1\ntriggers_replace = \"v2\""), []tasks.Change{change(tasks.Replace,
+		{"an object is replaced", data("a", "input = 1\ntriggers_replace = \"v2\""), []tasks.Change{with(change(tasks.Replace,
 			id("<id>", "(known after apply)"),
 			tasks.Field{Path: "input", After: "1"}, tasks.Field{Path: "input.port", Before: "81"}, tasks.Field{Path: "input.tags[0]", Before: "x"},
 			tasks.Field{Path: "output", After: "(known after apply)"},
 			tasks.Field{Path: "output.port", Before: "81"}, tasks.Field{Path: "output.tags[0]", Before: "x"},
 			tasks.Field{Path: "triggers_replace", After: "v2"},
-		)}, []string{"terraform_data.a"}},
+		), tasks.List{Path: "input.tags", Before: 1, Removed: tags})}, []string{"terraform_data.a"}},
 		{"an object is deleted", "", []tasks.Change{change(tasks.Delete,
 			id("<id>", ""), tasks.Field{Path: "input", Before: "1"}, tasks.Field{Path: "output", Before: "1"}, tasks.Field{Path: "triggers_replace", Before: "v2"},
 		)}, nil},

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"patchbay/tasks"
+	"patchbay/tasks/diff"
+	"patchbay/tasks/diff/lists"
 )
 
 const (
@@ -47,7 +49,10 @@ func (c Contents) Plan(state State, scrub func(string) string) (tasks.Plan, erro
 		if o.deposed != "" {
 			change.Address += " (deposed object " + o.deposed + ")"
 		}
-		change.Fields = fieldsOf(o, func(l leaf) string { return display(l, hide, scrub) })
+		show := func(l leaf) string { return display(l, hide, scrub) }
+		change.Fields = fieldsOf(o, show)
+		before, after := leaves(o.typ, o.before, show), leaves(o.typ, o.after, show)
+		change.Names, change.Lists = diff.Names(o.typ, before, after), lists.Of(o.typ, before, after)
 		plan.Changes = append(plan.Changes, change)
 	}
 	return plan, nil
@@ -125,6 +130,26 @@ func display(l leaf, hide map[string]bool, scrub func(string) string) string {
 		}
 	}
 	return scrub(l.text)
+}
+
+// leafKinds are the kinds of leaves that are more than their text.
+var leafKinds = map[byte]lists.LeafKind{'0': lists.Null, 'u': lists.Unknown, '[': lists.NoElements}
+
+// leaves are values as a person may read them, in full length. Of terraform_data only
+// what the module gives it is among them.
+func leaves(typ string, values map[string]leaf, show func(leaf) string) map[string]lists.Leaf {
+	out := make(map[string]lists.Leaf, len(values))
+	for path, l := range values {
+		if typ == builtinType && (path == "output" || strings.HasPrefix(path, "output.") || strings.HasPrefix(path, "output[")) {
+			continue
+		}
+		shown := lists.Leaf{Text: show(l), Kind: leafKinds[l.kind]}
+		if shown.Text == sensitiveText {
+			shown.Kind = lists.Hidden
+		}
+		out[path] = shown
+	}
+	return out
 }
 
 // fromDifference leaves out what long texts have in common at their beginning, so

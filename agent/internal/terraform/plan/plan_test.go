@@ -77,6 +77,29 @@ func TestShowIsReadWithEveryKindOfChange(t *testing.T) {
 	}
 }
 
+func TestAPlanTellsNamesAndWhichValuesOfListsComeAndGo(t *testing.T) {
+	p := shown(t, showJSON(
+		change("x_y.a", `"update"`, `,"before":{"name":"n","c":["1","2"],"pw":["hushhush"]},"after":{"name":"n","c":["2","3 password1"],"pw":["hushhush","other"],"s":["say hushhush"]},
+			"before_sensitive":{"pw":true},"after_sensitive":{"pw":true}`),
+		`{"address":"p.m","mode":"managed","type":"bigip_ltm_pool_attachment","provider_name":"p","change":{"actions":["delete"],"before":{"pool":"/Common/web","node":"10.0.0.1:80"}}}`))
+	want := []tasks.Change{
+		{Address: "p.m", Names: map[string]string{"pool": "/Common/web", "node": "10.0.0.1:80"}},
+		{Address: "x_y.a", Names: map[string]string{"name": "n"}, Lists: []tasks.List{
+			{Path: "c", Before: 2, After: 2, Removed: []tasks.Element{{"": "1"}}, Added: []tasks.Element{{"": "3 <secret>"}}},
+			{Path: "pw", Before: 1, After: 2, Added: []tasks.Element{{"": "<sensitive>"}}},
+			{Path: "s", After: 1, Added: []tasks.Element{{"": "<sensitive>"}}},
+		}},
+	}
+	for n, c := range p.Changes {
+		if diff := cmp.Diff(want[n], tasks.Change{Address: c.Address, Names: c.Names, Lists: c.Lists}); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	if len(p.Changes) != 2 || p.Brief().Changes[1].Lists != nil || p.Changes[1].Lists == nil {
+		t.Errorf("%d changes; a brief plan has no lists, and leaves them in the plan", len(p.Changes))
+	}
+}
+
 func TestOrderOfChangesIsNoPartOfTheDigest(t *testing.T) {
 	a, b := change("x_y.a", `"create"`, `,"after":{"v":1}`), change("x_y.b", `"create"`, `,"after":{"v":2}`)
 	one, other := shown(t, showJSON(a, b)), shown(t, showJSON(b, a))
