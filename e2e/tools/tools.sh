@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes .tools/bin hold a consul, a terraform or tofu, an nginx, a haproxy, an nft, a
-# busybox, an envoy and a prometheus: links to those on PATH, else built or unpacked below
+# Makes .tools/bin hold a consul, a terraform or tofu, an nginx, a haproxy, an nft, an
+# ip, a busybox, an envoy and a prometheus: links to those on PATH, else built or unpacked below
 # .tools. Also builds the mirror that Terraform takes the hashicorp/local provider from.
-# Usage: tools.sh [consul] [terraform] [nginx] [haproxy] [nft] [busybox] [envoy]
-# [prometheus] [local] [cc] [vault]; all of them but vault by default.
+# Usage: tools.sh [consul] [terraform] [nginx] [haproxy] [nft] [ip] [busybox]
+# [envoy] [prometheus] [local] [cc] [vault]; all of them but vault by default.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -114,6 +114,7 @@ packaged() {
 nginx() { packaged nginx NGINX nginx -v usr/sbin/nginx; }
 haproxy() { packaged haproxy HAProxy haproxy -v usr/sbin/haproxy; }
 nft() { packaged nft nftables nftables --version usr/sbin/nft; }
+ip() { packaged ip iproute2 iproute2 -V bin/ip; }
 busybox() { packaged busybox BusyBox busybox --help bin/busybox; }
 
 # envoy_version PROGRAM: prints nothing for one that does not run.
@@ -201,11 +202,11 @@ cc() {
 }
 
 need go
-[ $# -gt 0 ] || set -- consul terraform nginx haproxy nft busybox envoy prometheus local cc
+[ $# -gt 0 ] || set -- consul terraform nginx haproxy nft ip busybox envoy prometheus local cc
 for part in "$@"; do
 	case $part in
 	local) local_provider ;;
-	consul | terraform | nginx | haproxy | nft | busybox | envoy | prometheus | cc | vault) "$part" ;;
-	*) fail "there is no tool $part" "one of: consul terraform nginx haproxy nft busybox envoy prometheus local cc vault" ;;
+	consul | terraform | nginx | haproxy | nft | ip | busybox | envoy | prometheus | cc | vault) "$part" ;;
+	*) fail "there is no tool $part" "one of: consul terraform nginx haproxy nft ip busybox envoy prometheus local cc vault" ;;
 	esac
 done
