@@ -28,7 +28,12 @@ func (w *wire) attach(ctx context.Context, planned standin.Object) (standin.Obje
 	if err := w.call(ctx, http.MethodPost, membersPath(planned), map[string]any{"name": memberName(planned)}, nil); err != nil {
 		return nil, fmt.Errorf("Failure adding node %s to pool %s: %w", planned.String("node"), planned.String("pool"), err)
 	}
-	return w.updateMember(ctx, nil, planned.With(standin.Object{"id": planned.String("pool") + "-" + planned.String("node")}))
+	made := planned.With(standin.Object{"id": planned.String("pool") + "-" + planned.String("node")})
+	out, err := w.updateMember(ctx, nil, made)
+	if err != nil {
+		return made, err // the provider remembers the member by then
+	}
+	return out, nil
 }
 
 var memberNames = map[string]string{
