@@ -14,38 +14,36 @@ import (
 )
 
 func TestPoolRunThatFailsSaysWhyAndTheNextOneHeals(t *testing.T) {
-	token := []string{fmt.Sprintf("username = %q", bigip.User), fmt.Sprintf("password = %q", bigip.Password)}
-	for sentence, c := range map[string]struct {
-		block []string
-		fault func(*bigip.Device, *standin.Server)
-		says  string
+	d := bigip.New(t)
+	d.AddDiscovery(task)
+	s, server := bigip.Stack(t, d, "f5-pool", nil, taskPools)
+	for n, c := range []struct {
+		sentence, says string
+		tokens         bool
+		fault          func()
 	}{
-		"the device has as many tokens as it keeps": {token, func(d *bigip.Device, _ *standin.Server) { d.Break(bigip.LoginsRefused(400)) }, "maximum active login tokens"},
-		"AS3's event list is gone": {nil, func(d *bigip.Device, _ *standin.Server) {
+		{"the device has as many tokens as it keeps", "maximum active login tokens", true, func() { d.Break(bigip.LoginsRefused(400)) }},
+		{"AS3's event list is gone", "task does not exist", false, func() {
 			d.Break(bigip.Fault{Path: "/service-discovery/", Status: 404, Body: map[string]any{"code": 404, "message": "task does not exist"}})
-		}, "task does not exist"},
-		"the write is refused": {nil, func(d *bigip.Device, _ *standin.Server) {
+		}},
+		{"the write is refused", "worker failed", false, func() {
 			d.Break(bigip.Fault{Method: "POST", Path: "/service-discovery/", Status: 500, Body: map[string]any{"code": 500, "message": "worker failed"}})
-		}, "worker failed"},
-		"the token ends in the middle": {token, func(d *bigip.Device, _ *standin.Server) { d.Break(bigip.TokensExpire(3)) }, "X-F5-Auth-Token does not exist"},
-		"the answer to the write is lost": {nil, func(_ *bigip.Device, s *standin.Server) {
-			s.Inject(standin.Fault{Call: "update", After: errors.New("connection reset by peer")})
-		}, "connection reset by peer"},
+		}},
+		{"the token ends in the middle", "X-F5-Auth-Token does not exist", true, func() { d.Break(bigip.TokensExpire(3)) }},
+		{"the answer to the write is lost", "connection reset by peer", false, func() {
+			server.Inject(standin.Fault{Call: "update", After: errors.New("connection reset by peer")}, standin.Fault{Call: "create", After: errors.New("connection reset by peer")})
+		}},
 	} {
-		d := bigip.New(t)
-		d.AddDiscovery(task)
-		s, server := bigip.Stack(t, d, "f5-pool", c.block, taskPools)
-		s.Give(t, at("10.0.0.1", 80))
-		s.Apply(t)
-		s.Give(t, at("10.0.0.2", 80))
-		c.fault(d, server)
+		s.Write(t, "auth_override.tf", fmt.Appendf(nil, "provider \"bigip\" {\n  token_auth = %t\n}\n", c.tokens))
+		s.Give(t, at("10.0.0.1", 80+n))
+		c.fault()
 		if said := s.Refused(t); !strings.Contains(said, c.says) {
-			t.Errorf("%s: Terraform says %q, want %q", sentence, said, c.says)
+			t.Errorf("%s: Terraform says %q, want %q", c.sentence, said, c.says)
 		}
 		d.Heal()
 		s.Apply(t)
-		if diff := cmp.Diff([]string{"10.0.0.2 80"}, nodesOf(d, task)); diff != "" {
-			t.Errorf("%s: nodes after healing (-want +got):\n%s", sentence, diff)
+		if diff := cmp.Diff([]string{fmt.Sprint("10.0.0.1 ", 80+n)}, nodesOf(d, task)); diff != "" {
+			t.Errorf("%s: nodes after healing (-want +got):\n%s", c.sentence, diff)
 		}
 		s.Settled(t)
 	}
@@ -143,6 +141,24 @@ func TestPoolIsSafeFromHostileInstances(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, skippedOf(t, s)); diff != "" {
 		t.Errorf("skipped (-want +got):\n%s", diff)
+	}
+	s.Settled(t)
+}
+
+// The provider notes a member as disabled although the device refused, and does not read
+// it back: the next runs go on as if it had drained.
+func TestPoolWithoutAS3RemovesAMemberThatCouldNotBeDisabled(t *testing.T) {
+	d, s := newPools(t)
+	s.Give(t, at("10.0.0.1", 80), at("10.0.0.2", 80))
+	s.Apply(t)
+	s.Give(t, at("10.0.0.2", 80))
+	d.Break(bigip.Fault{Method: "PATCH", Path: "/members/~Common~10.0.0.1", Times: 1, Status: 400, Body: map[string]any{"code": 400, "message": "no"}})
+	s.Refused(t)
+	for _, want := range [][]string{{"10.0.0.1:80 1", "10.0.0.2:80 1"}, {"10.0.0.2:80 1"}} {
+		s.Apply(t)
+		if diff := cmp.Diff(want, membersOf(d, "/Common/web_pool")); diff != "" {
+			t.Errorf("members (-want +got):\n%s", diff)
+		}
 	}
 	s.Settled(t)
 }
