@@ -127,6 +127,9 @@ func flattenGateway(state standin.Object, document Body) standin.Object {
 	}
 	single("sku", "sku", map[string]string{"name": "name", "tier": "tier", "capacity": "capacity"})
 	single("autoscale_configuration", "autoscaleConfiguration", map[string]string{"min_capacity": "minCapacity", "max_capacity": "maxCapacity"})
+	for _, i := range state.Objects("identity") {
+		out["identity"] = []any{map[string]any(i.With(standin.Object{"principal_id": "", "tenant_id": ""}))}
+	}
 	pools := []any{}
 	for _, x := range list(p, "backendAddressPools") {
 		entry, _ := x.(Body)
@@ -139,14 +142,14 @@ func flattenGateway(state standin.Object, document Body) standin.Object {
 				addresses = append(addresses, text(target, "ipAddress"))
 			}
 		}
-		pools = append(pools, map[string]any{"id": entry["id"], "name": entry["name"], "ip_addresses": addresses, "fqdns": names})
+		pools = append(pools, like(state, "backend_address_pool", map[string]any{"id": entry["id"], "name": entry["name"], "ip_addresses": addresses, "fqdns": names}))
 	}
 	out["backend_address_pool"] = pools
 	for _, part := range parts {
 		blocks := []any{}
 		for _, x := range list(p, part.collection) {
 			entry, _ := x.(Body)
-			blocks = append(blocks, part.flatten(entry))
+			blocks = append(blocks, like(state, part.block, part.flatten(entry)))
 		}
 		out[part.block] = blocks
 	}
@@ -172,8 +175,38 @@ func (p part) flatten(entry Body) map[string]any {
 	if d, ok := inner["connectionDraining"].(Body); ok {
 		out["connection_draining"] = []any{map[string]any{"enabled": d["enabled"], "drain_timeout_sec": d["drainTimeoutInSec"]}}
 	}
-	if p.block == "http_listener" {
-		out["custom_error_configuration"] = []any{}
-	}
 	return out
+}
+
+// like gives a block of a set with what is nothing as the state has it: to the SDK of the
+// real provider null and the zero value are one, but elements of a set are compared whole.
+func like(state standin.Object, block string, got map[string]any) map[string]any {
+	for _, has := range state.Objects(block) {
+		if has["name"] != got["name"] {
+			continue
+		}
+		for argument, x := range has {
+			if empty(got[argument]) && empty(x) {
+				got[argument] = x
+			}
+		}
+	}
+	for _, name := range computed[block] {
+		got[name] = text(got, name)
+	}
+	return got
+}
+
+// computed are strings that only the provider tells, "" where there is nothing to tell.
+var computed = map[string][]string{
+	"backend_http_settings":     {"probe_id"},
+	"frontend_ip_configuration": {"private_link_configuration_id", "private_ip_address"},
+	"http_listener":             {"ssl_certificate_id", "ssl_profile_id"},
+	"request_routing_rule":      {"redirect_configuration_id", "rewrite_rule_set_id", "url_path_map_id"},
+	"ssl_certificate":           {"public_cert_data"},
+}
+
+func empty(x any) bool {
+	list, isList := x.([]any)
+	return x == nil || x == "" || x == false || x == float64(0) || isList && len(list) == 0
 }

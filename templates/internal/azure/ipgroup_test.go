@@ -31,7 +31,7 @@ func TestIPGroupHoldsTheAddressesOfAService(t *testing.T) {
 		r.arm.Forget()
 		r.Give(t, step.services...)
 		r.Apply(t)
-		same(t, step.sentence, step.want, r.properties(t, ipGroups + "patchbay-web")["ipAddresses"])
+		same(t, step.sentence, step.want, r.properties(t, ipGroups+"patchbay-web")["ipAddresses"])
 		same(t, step.sentence+": writes", step.calls, r.arm.Count("PUT", "/ipGroups/"))
 		r.Settled(t)
 		if notes := r.skipped(t); len(notes) != step.notes {
@@ -54,7 +54,7 @@ func TestIPGroupsOfOthersAreLeftAlone(t *testing.T) {
 	r.Give(t)
 	r.Apply(t)
 	same(t, "groups after all services are gone", []string{"others", "patchbay-api"}, r.arm.Names(azure.ID("Microsoft.Network/ipGroups")))
-	same(t, "a foreign group", []any{"10.9.9.9"}, r.properties(t, ipGroups + "patchbay-api")["ipAddresses"])
+	same(t, "a foreign group", []any{"10.9.9.9"}, r.properties(t, ipGroups+"patchbay-api")["ipAddresses"])
 }
 
 func TestIPGroupNeverTakesWhatIsNoIPv4Address(t *testing.T) {
@@ -67,7 +67,7 @@ func TestIPGroupNeverTakesWhatIsNoIPv4Address(t *testing.T) {
 	}
 	r.Give(t, append(all, instance("web", "10.1.1.1", 80), instance("", "10.1.1.2", 80))...)
 	r.Apply(t)
-	same(t, "group", []any{"10.1.1.1"}, r.properties(t, ipGroups + "patchbay-web")["ipAddresses"])
+	same(t, "group", []any{"10.1.1.1"}, r.properties(t, ipGroups+"patchbay-web")["ipAddresses"])
 	if notes := r.skipped(t); len(notes) != len(bad)+1 {
 		t.Errorf("skipped has %d notes, want %d: %q", len(notes), len(bad)+1, notes)
 	}

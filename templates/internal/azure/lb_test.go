@@ -21,7 +21,7 @@ var onBalancer = []string{
 func (r *rig) entries(tb testing.TB, pool string) []string {
 	tb.Helper()
 	out := []string{}
-	for _, x := range r.properties(tb, pools + pool)["loadBalancerBackendAddresses"].([]any) {
+	for _, x := range r.properties(tb, pools+pool)["loadBalancerBackendAddresses"].([]any) {
 		entry := x.(azure.Body)
 		out = append(out, entry["name"].(string)+" "+entry["properties"].(azure.Body)["ipAddress"].(string))
 	}

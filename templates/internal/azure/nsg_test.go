@@ -20,7 +20,7 @@ func (r *rig) priorities(tb testing.TB) map[string]int {
 	tb.Helper()
 	out := map[string]int{}
 	for _, name := range r.arm.Names(azure.ID(group + "/securityRules")) {
-		out[name] = int(r.properties(tb, rules + name)["priority"].(float64))
+		out[name] = int(r.properties(tb, rules+name)["priority"].(float64))
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package azure_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,7 +40,7 @@ const (
 // the modules fill.
 func newRig(tb testing.TB, module string, arguments ...string) *rig {
 	tb.Helper()
-	r := &rig{Stack: moduletest.Bare(tb, module, arguments...), arm: azure.Start(tb)}
+	r := &rig{Stack: moduletest.Bare(tb, module, slices.Clone(arguments)...), arm: azure.Start(tb)}
 	seed(tb, r.arm)
 	r.provider = standin.Start(tb, azure.Provider(r.arm))
 	r.Write(tb, "providers.tf", []byte(providerBlock))
