@@ -1,9 +1,10 @@
 #!/bin/sh
 # Makes .tools/bin hold a consul, a terraform or tofu, an nginx, a haproxy, an nft, an
-# ip, a busybox, an envoy and a prometheus: links to those on PATH, else built or unpacked below
-# .tools. Also builds the mirror that Terraform takes the hashicorp/local provider from.
-# Usage: tools.sh [consul] [terraform] [nginx] [haproxy] [nft] [ip] [busybox]
-# [envoy] [prometheus] [local] [cc] [vault]; all of them but vault by default.
+# ip, a busybox, a curl, an sshd, an envoy and a prometheus: links to those on PATH, else built or
+# unpacked below .tools. Also NGINX's stream module, and the mirror that Terraform takes the
+# hashicorp/local provider from.
+# Usage: tools.sh [consul] [terraform] [nginx] [stream] [haproxy] [nft] [ip] [busybox] [curl]
+# [sshd] [envoy] [prometheus] [local] [cc] [vault]; all of them but vault by default.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -70,7 +71,7 @@ vault() {
 }
 
 unpack() { # unpack TITLE PACKAGE FILE: Debian's package into .tools/PACKAGE, where it can be had
-	[ ! -x "$tools/$2/$3" ] && command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1 || return 0
+	[ ! -e "$tools/$2/$3" ] && command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1 || return 0
 	mkdir -p "$tools/$2"
 	progress "fetching $1" "about 20 s" sh "$root/e2e/tools/unpack-deb.sh" "$2" "$3" "$tools/$2" || true
 }
@@ -116,6 +117,52 @@ haproxy() { packaged haproxy HAProxy haproxy -v usr/sbin/haproxy; }
 nft() { packaged nft nftables nftables --version usr/sbin/nft; }
 ip() { packaged ip iproute2 iproute2 -V bin/ip; }
 busybox() { packaged busybox BusyBox busybox --help bin/busybox; }
+curl() { packaged curl curl curl --version usr/bin/curl; }
+
+# stream links NGINX's stream module beside nginx where it is a file of its own, as with
+# Debian. NGINX loads only one of its own version.
+stream() {
+	nginx
+	options=" $("$tools/bin/nginx" -V 2>&1 | tr '\n' ' ') "
+	case $options in *' --with-stream '*) return ;; esac
+	file=usr/lib/nginx/modules/ngx_stream_module.so
+	for module in "$(say "$options" | sed -n 's/.* --modules-path=\([^ ]*\).*/\1/p')/ngx_stream_module.so" "$tools/libnginx-mod-stream/$file" "/$file"; do
+		case $module in
+		"$tools"/*) unpack "NGINX's stream module" libnginx-mod-stream "$file" ;;
+		"/$file") loads "$module" || apt_install libnginx-mod-stream || true ;;
+		esac
+		loads "$module" || continue
+		link_as "$module" ngx_stream_module.so "of that NGINX"
+		return
+	done
+	fail "NGINX has no stream module that it can load" "on Debian and Ubuntu: sudo apt-get install libnginx-mod-stream"
+}
+
+loads() { # loads MODULE: whether NGINX does
+	[ -f "$1" ] || return
+	conf=$(mktemp) || return
+	printf 'load_module %s;\npid %s.pid;\nerror_log stderr;\nevents {}\n' "$1" "$conf" >"$conf"
+	code=0
+	"$tools/bin/nginx" -t -c "$conf" >/dev/null 2>&1 || code=1
+	rm -f "$conf" "$conf.pid"
+	return $code
+}
+
+# sshd is OpenSSH's server with its client. It is unpacked as NGINX is, but root's wants the user that
+# the package makes, and newer ones a second program at its place.
+sshd() {
+	{ installed ssh && installed ssh-keygen; } >/dev/null || apt_install openssh-client ||
+		fail "ssh and ssh-keygen are not on PATH" "install them, on Debian and Ubuntu: sudo apt-get install openssh-client"
+	if ! path=$(PATH=$PATH:/usr/sbin:/usr/local/sbin installed sshd); then
+		{ [ "$(id -u)" -eq 0 ] && ! id sshd >/dev/null 2>&1; } || unpack OpenSSH openssh-server usr/sbin/sshd
+		if [ -e "$tools/openssh-server/usr/lib/openssh/sshd-session" ] || ! path=$(runnable openssh-server usr/sbin/sshd); then
+			apt_install openssh-server || fail "sshd is not on PATH and could not be had from the package manager" \
+				"install OpenSSH's server, on Debian and Ubuntu: sudo apt-get install openssh-server"
+			path=$(PATH=$PATH:/usr/sbin installed sshd)
+		fi
+	fi
+	link_as "$path" sshd "$("$path" -V 2>&1 | sed -n 's/^\(OpenSSH_[^, ]*\).*/\1/p' | head -n 1)"
+}
 
 # envoy_version PROGRAM: prints nothing for one that does not run.
 envoy_version() { "$1" --version 2>/dev/null | sed -n 's|.*version: [^/]*/\([^/]*\)/.*|\1|p'; }
@@ -202,11 +249,11 @@ cc() {
 }
 
 need go
-[ $# -gt 0 ] || set -- consul terraform nginx haproxy nft ip busybox envoy prometheus local cc
+[ $# -gt 0 ] || set -- consul terraform nginx stream haproxy nft ip busybox curl sshd envoy prometheus local cc
 for part in "$@"; do
 	case $part in
 	local) local_provider ;;
-	consul | terraform | nginx | haproxy | nft | ip | busybox | envoy | prometheus | cc | vault) "$part" ;;
-	*) fail "there is no tool $part" "one of: consul terraform nginx haproxy nft ip busybox envoy prometheus local cc vault" ;;
+	consul | terraform | nginx | stream | haproxy | nft | ip | busybox | curl | sshd | envoy | prometheus | cc | vault) "$part" ;;
+	*) fail "there is no tool $part" "one of: consul terraform nginx stream haproxy nft ip busybox curl sshd envoy prometheus local cc vault" ;;
 	esac
 done

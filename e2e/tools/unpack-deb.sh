@@ -26,7 +26,7 @@ libraries() { # libraries PACKAGE: those it depends on that are not installed
 
 for package in "$1" "$1-core" "$1-light"; do
 	fetch "$package" || continue
-	[ -x "$2" ] || continue
+	[ -e "$2" ] || continue
 	# Under its name only when all is there: what has the name is not fetched again.
 	mv "$2" "$2.part"
 	if ldd "$2.part" | grep 'not found'; then
