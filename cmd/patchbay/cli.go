@@ -71,7 +71,7 @@ func (c *cli) root() *cobra.Command {
 	root := c.bareRoot()
 	root.Version = version()
 	root.SetVersionTemplate("{{.Version}}")
-	root.AddCommand(c.start(), c.reload(), c.status(), c.task(), c.validate(), c.compare(), c.canary(), c.xds(), c.completion(), c.versionCommand())
+	root.AddCommand(c.start(), c.reload(), c.status(), c.task(), c.validate(), c.compare(), c.module(), c.canary(), c.xds(), c.completion(), c.versionCommand())
 	return root
 }
 

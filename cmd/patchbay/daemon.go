@@ -19,13 +19,14 @@ type daemon struct {
 	once    func(context.Context, agent.Options) error
 	inspect func(context.Context, agent.Options, []string) ([]agent.Inspection, error)
 	compare func(context.Context, agent.Options) ([]agent.Comparison, error)
+	try     func(context.Context, agent.Trial) ([]agent.Tried, error)
 }
 
 // newDaemon gives the real one; legacy lets the configuration have the defaults
 // of Consul-Terraform-Sync.
 func newDaemon(legacy bool) daemon {
 	load := func(paths []string) (config.Config, error) { return load(paths, legacy) }
-	return daemon{load: load, run: agent.Run, once: agent.Once, inspect: agent.Inspect, compare: agent.Compare}
+	return daemon{load: load, run: agent.Run, once: agent.Once, inspect: agent.Inspect, compare: agent.Compare, try: agent.TryModule}
 }
 
 // load reads the configuration of this process.

@@ -7,10 +7,12 @@ import (
 	"strings"
 )
 
-// The exit codes, as Consul-Terraform-Sync has them; 2 and 3 are Patchbay's own.
+// The exit codes, as Consul-Terraform-Sync has them; 2, 3 and findings of a module
+// are Patchbay's own.
 const (
 	exitDone           = 0
 	exitNoSubcommand   = 1
+	exitFindings       = 1
 	exitDifferent      = 2
 	exitHeld           = 3
 	exitError          = 11

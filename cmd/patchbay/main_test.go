@@ -190,7 +190,8 @@ func hangUp(l agent.Options, file string) error {
 // DAEMON says how it ends: killed, terraform, consul, broken. SIGNALS has one
 // letter per signal that it sends to this process and waits for. RELOAD names a
 // file that takes the place of live.hcl before a SIGHUP. INSPECTIONS
-// names a file with what inspect finds, COMPARISONS one with what compare finds.
+// names a file with what inspect finds, COMPARISONS one with what compare finds, TRIED
+// one with what a trial of a module finds.
 func fakeDaemon() daemon {
 	end := func(_ context.Context, l agent.Options) error {
 		l.Log.Info("ran", "id", l.Config.ID, "tasks", len(l.Config.Tasks), "legacy", l.Legacy)
@@ -253,5 +254,36 @@ func fakeDaemon() daemon {
 				out = append(out, f.Comparison)
 			}
 			return out, end(ctx, l)
-		}}
+		},
+		try: fakeTry,
+	}
+}
+
+// fakeTry tells what it was asked to try and gives what the file TRIED has.
+func fakeTry(_ context.Context, x agent.Trial) ([]agent.Tried, error) {
+	for _, s := range x.Sets {
+		x.Log.Warn("tries", "module", filepath.Base(x.Module), "set", s.Name, "instances", len(s.Services), "variables", len(x.Variables), "binary", x.Binary)
+	}
+	if os.Getenv("DAEMON") == "terraform" {
+		return nil, agent.ErrTerraform
+	}
+	var found []struct {
+		agent.Tried
+		Error string
+	}
+	content, err := os.ReadFile(os.Getenv("TRIED"))
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(content, &found); err != nil {
+		return nil, err
+	}
+	var out []agent.Tried
+	for _, f := range found {
+		if f.Error != "" {
+			f.Err = errors.New(f.Error)
+		}
+		out = append(out, f.Tried)
+	}
+	return out, nil
 }

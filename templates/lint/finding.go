@@ -36,13 +36,17 @@ type Finding struct {
 	Do   string `json:"do"`
 }
 
-// String gives file:line:column: what; why; do.
-func (f Finding) String() string {
-	place := f.File
-	if f.Line > 0 {
-		place = fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column)
+// Place gives file:line:column, the file alone for the whole module.
+func (f Finding) Place() string {
+	if f.Line == 0 {
+		return f.File
 	}
-	return fmt.Sprintf("%s: %s: %s; %s; %s", place, f.Severity, f.What, f.Why, f.Do)
+	return fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column)
+}
+
+// String gives the place, then what, why and what to do.
+func (f Finding) String() string {
+	return fmt.Sprintf("%s: %s: %s; %s; %s", f.Place(), f.Severity, f.What, f.Why, f.Do)
 }
 
 // allowance begins a comment that silences a rule in its line and the next one:
