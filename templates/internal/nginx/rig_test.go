@@ -123,6 +123,19 @@ func (e *edge) read(tb testing.TB, name string) string {
 	return string(content)
 }
 
+// settle waits until the workers of earlier configurations have ended.
+func (e *edge) settle(tb testing.TB) {
+	tb.Helper()
+	pid := strings.TrimSpace(e.read(tb, "nginx.pid"))
+	moduletest.Wait(tb, "old workers of nginx did not end", func() bool {
+		children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+		if err != nil {
+			tb.Fatalf("list workers: %v", err)
+		}
+		return len(strings.Fields(string(children))) == 1
+	})
+}
+
 // stack makes a root module that configures e's file name with the command, or its own.
 func (e *edge) stack(tb testing.TB, name string, arguments ...string) *moduletest.Stack {
 	tb.Helper()

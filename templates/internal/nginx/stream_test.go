@@ -106,6 +106,7 @@ func TestStreamLosesNoConnectionWhileItReloads(t *testing.T) {
 	s.Give(t, sets[0]...)
 	s.Apply(t)
 	serves(t, "tcp", e.tcp, "a")
+	e.settle(t) // workers of the start know no backend
 
 	done, answers := make(chan struct{}), map[string]int{}
 	var clients sync.WaitGroup
