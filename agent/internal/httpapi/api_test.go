@@ -85,9 +85,19 @@ func run(task string, n int, phase tasks.Phase) tasks.Run {
 	return r
 }
 
+// devices is a change with every field that the API tells.
+func devices() []tasks.DeviceChange {
+	why := tasks.Why{Kind: tasks.WhyCheck, Service: "web", Instance: "web-1.n1.dc1", Node: "n1", Check: "http /health", Status: catalog.Critical,
+		Output: "connection refused", Since: start, Last: start.Add(time.Second), Earlier: true, After: time.Minute, To: "10.0.0.2:80"}
+	return []tasks.DeviceChange{{Object: "pool web_pool", Alike: []string{"pool b"}, MoreAlike: 1, Action: tasks.Update, Unit: "members",
+		Size: &tasks.Size{Before: 32, After: 31}, Notes: []string{"description a → b"}, Text: []string{"pool web_pool 32 → 31 members"},
+		Items: []tasks.ItemChange{{What: tasks.ItemRemoved, Items: []string{"10.0.4.17:8080"}, More: 3, Detail: "weight 1 → 5", Why: &why}}}}
+}
+
 func newFake() *fake {
 	web, db := run("web", 9, tasks.Held), run("db", 3, tasks.Retrying)
 	db.Services = []string{"db", "cache"}
+	web.Devices, web.MoreDevices = devices(), 2
 	digest := catalog.NewHasher().String("x").Sum()
 	names := tasks.Services{Selector: catalog.Selector{Names: []string{"web"}}}
 	pattern := tasks.Services{Selector: catalog.Selector{Regexp: "^db<", Datacenter: "dc2", Namespace: "ns"}, Filter: `"a" in Service.Tags`,

@@ -344,7 +344,7 @@ func TestATaskThatNeverWasIsNotTold(t *testing.T) {
 		leave()
 		<-ended
 		if n := strings.Count(w.Body.String(), `event: state
-data: {"name":"db"`); n != 1 || strings.Contains(w.Body.String(), "removed") {
+data: {"name":"db"`); n != 1 || strings.Contains(w.Body.String(), "event: removed") {
 			t.Errorf("made, it was told %d times: %s", n, w.Body)
 		}
 	})
