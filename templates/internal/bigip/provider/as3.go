@@ -122,7 +122,8 @@ func verdict(results []map[string]any, id string) (done []string, task string, e
 // gone is an error.
 func (w *wire) readAS3(ctx context.Context, state standin.Object) (standin.Object, error) {
 	var adc map[string]any
-	if err := w.call(ctx, http.MethodGet, appsvcs+"declare/"+state.String("tenant_list"), nil, &adc); err != nil {
+	tenants, _ := named(state.String("as3_json"))
+	if err := w.call(ctx, http.MethodGet, appsvcs+"declare/"+tenants, nil, &adc); err != nil {
 		return nil, err
 	}
 	have, _ := rules.ADC(state.String("as3_json"))
@@ -146,9 +147,10 @@ func compared(adc map[string]any) map[string]any {
 
 // updateAS3 deletes the tenants that the declaration has no more, then makes the rest.
 func (w *wire) updateAS3(ctx context.Context, prior, planned standin.Object) (standin.Object, error) {
+	before, _ := named(prior.String("as3_json"))
 	now, _ := named(planned.String("as3_json"))
 	var dropped []string
-	for _, tenant := range strings.Split(prior.String("tenant_list"), ",") {
+	for _, tenant := range strings.Split(before, ",") {
 		if !slices.Contains(strings.Split(now, ","), tenant) {
 			dropped = append(dropped, tenant)
 		}
@@ -158,10 +160,19 @@ func (w *wire) updateAS3(ctx context.Context, prior, planned standin.Object) (st
 			return nil, err
 		}
 	}
-	return w.createAS3(ctx, planned)
+	out, err := w.createAS3(ctx, planned)
+	if out == nil {
+		return nil, err
+	}
+	// What only the device can tell stays as it was planned; only logs tell of it.
+	for _, computed := range []string{"id", "tenant_list", "tenant_filter", "application_list", "task_id", "per_app_mode"} {
+		out[computed] = planned[computed]
+	}
+	return out, err
 }
 
 func (w *wire) deleteAS3(ctx context.Context, state standin.Object) error {
-	_, _, err := w.deploy(ctx, http.MethodDelete, state.String("tenant_list"), nil)
+	tenants, _ := named(state.String("as3_json"))
+	_, _, err := w.deploy(ctx, http.MethodDelete, tenants, nil)
 	return err
 }
