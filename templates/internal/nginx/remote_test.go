@@ -1,6 +1,9 @@
 package nginx_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
@@ -146,6 +149,45 @@ func TestThousandsOfInstancesReachAHost(t *testing.T) {
 	serves(t, "http", e.web, "a")
 	if got := strings.Count(e.read(t, "http.d/web.conf"), "\n  server "); got != 2001 {
 		t.Errorf("the file there has %d servers, want 2001", got)
+	}
+}
+
+func TestTheScriptsRunWithBusyboxOnBothSides(t *testing.T) {
+	e, m := newEdge(t), newMachine(t)
+	local := t.TempDir()
+	for _, name := range []string{"sh", "cat", "sed", "mktemp", "rm", "timeout"} {
+		link(t, "busybox", local+"/"+name)
+	}
+	link(t, "ssh", local+"/ssh")
+	for _, name := range []string{"sh", "base64", "gzip", "cmp", "sed", "tr", "ln", "cp", "mv", "rm", "cat", "sleep"} {
+		link(t, "busybox", m.bin+"/"+name)
+	}
+	link(t, "flock", m.bin+"/flock") // Debian's busybox has none
+	a := moduletest.Backend(t, "a")
+	var zipped bytes.Buffer
+	w := gzip.NewWriter(&zipped)
+	fmt.Fprintf(w, "upstream web { server %s; }\n", a.HostPort())
+	_ = w.Close()
+	content := base64.StdEncoding.EncodeToString(zipped.Bytes())
+	_, port, _ := strings.Cut(m.addr, ":")
+	script := exec.Command(local+"/sh", append([]string{"../../modules/nginx/remote.sh", e.path("http.d/web.conf")}, e.command()...)...)
+	script.Env = []string{"PATH=" + local, "TMPDIR=" + t.TempDir(), "RELOAD_TIMEOUT=20", "CONNECT_TIMEOUT=9", "SSH_CONFIG=/dev/null",
+		"UPSTREAMS_0=" + content[:9], "UPSTREAMS_1=" + content[9:],
+		"HOSTS=" + strings.Join([]string{"far", "127.0.0.1", m.user, port, m.path("key"), m.path("known"), "false"}, "\t")}
+	if out, err := script.CombinedOutput(); err != nil {
+		t.Fatalf("remote.sh: %v:\n%s", err, out)
+	}
+	serves(t, "http", e.web, "a")
+}
+
+func link(t *testing.T, program, path string) {
+	t.Helper()
+	target, err := exec.LookPath(program)
+	if err != nil {
+		t.Fatalf("find %s: %v; make tools brings it", program, err)
+	}
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
 	}
 }
 

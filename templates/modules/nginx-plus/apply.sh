@@ -1,7 +1,7 @@
 # Gives an upstream of NGINX Plus the wanted servers, through the API of each instance.
 #
-#   SERVERS_0=… [SERVERS_1=…] CREDENTIALS=path LEDGER_DIR=path DRAIN_SECONDS=n REMOVE_BUSY=bool
-#   REQUEST_TIMEOUT=seconds sh apply.sh http|stream UPSTREAM URL...
+#   SERVERS_0=… [SERVERS_1=…] UPSTREAM=name CREDENTIALS=path LEDGER_DIR=path DRAIN_SECONDS=n
+#   REMOVE_BUSY=bool REQUEST_TIMEOUT=seconds sh apply.sh http|stream URL...
 #
 # SERVERS_n are the pieces of the gzipped, base64-coded lines that servers.tf writes. New
 # servers are added first, then others changed, and what is left over goes last, so that
@@ -15,8 +15,9 @@ die() {
   say "$@"
   exit 1
 }
-context=$1 upstream=$2
-shift 2
+# shellcheck disable=SC2153 # given by Terraform
+context=$1 upstream=$UPSTREAM
+shift
 for tool in curl awk base64 gzip mktemp; do
   command -v "$tool" >/dev/null || die "cannot run $tool: it is not on PATH; nothing was changed; install it on the machine that runs Terraform"
 done

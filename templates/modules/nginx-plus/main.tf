@@ -41,12 +41,13 @@ resource "terraform_data" "servers" {
     ])
   }
 
-  # sh apply.sh CONTEXT UPSTREAM URL...
+  # sh apply.sh CONTEXT URL...
   provisioner "local-exec" {
-    interpreter = concat(["/bin/sh", "${path.module}/apply.sh", var.context, each.key], slice(var.api_urls, 0, length(var.api_urls) - 1))
+    interpreter = concat(["/bin/sh", "${path.module}/apply.sh", var.context], slice(var.api_urls, 0, length(var.api_urls) - 1))
     command     = var.api_urls[length(var.api_urls) - 1]
     # Linux takes at most 128 KiB in one variable of a program's environment.
     environment = merge({
+      UPSTREAM        = each.key
       CREDENTIALS     = var.credentials_file
       LEDGER_DIR      = var.ledger_dir
       DRAIN_SECONDS   = var.drain_seconds
