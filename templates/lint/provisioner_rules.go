@@ -10,13 +10,13 @@ import (
 func (l *linter) provisioner(r run) {
 	l.hangs(r)
 	for _, a := range r.shell {
-		if l.fromConsul(a.expr, r.of) {
+		if l.fromConsul(a.expr, r.of, true) {
 			l.add(a.all, advice{Error, "shell-text", "what is registered in Consul becomes part of a script: a name or tag with a quote or $( in it runs as a command",
 				"keep the command constant and give values by environment"}, "%s puts values from Consul into shell text", r.where)
 		}
 	}
 	for _, a := range r.commands {
-		if l.fromConsul(a.expr, r.of) && !l.isShell(r, a) {
+		if l.fromConsul(a.expr, r.of, false) && !l.isShell(r, a) {
 			l.add(a.all, advice{Error, "content-in-argv", "a command line takes 128 KiB per word at most, and every user of the machine can read it",
 				"give the content by environment, as base64gzip in pieces of at most 96 KiB"}, "%s puts values from Consul on a command line", r.where)
 		}
@@ -26,7 +26,7 @@ func (l *linter) provisioner(r run) {
 		}
 	}
 	for _, a := range r.settings {
-		if l.fromConsul(a.expr, r.of) && !l.inPieces(a.expr) {
+		if l.fromConsul(a.expr, r.of, false) && !l.inPieces(a.expr) {
 			l.add(a.name, advice{Warning, "large-environment", "Linux takes at most 128 KiB in one variable: plain text of servers passes that at about 2,000 instances, and the run fails",
 				"give it as base64gzip in pieces of at most 96 KiB: for n in range(ceil(length(x) / 98304)) : substr(x, n * 98304, 98304)"}, "%s gives values from Consul in one variable", r.where)
 		}

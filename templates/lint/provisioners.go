@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -145,39 +146,48 @@ func (l *linter) follow(e hclsyntax.Expression, seen map[string]bool, f func(hcl
 
 // fromConsul tells whether a value of an instance may reach an expression; a digest or
 // a number of them has none of it. each and self are those of the resource, whose own
-// arguments are followed.
-func (l *linter) fromConsul(e hclsyntax.Expression, of *block) bool {
-	seen := map[string]bool{}
-	var reaches func(e hclsyntax.Expression) bool
-	reaches = func(e hclsyntax.Expression) bool {
-		if e == nil {
-			return false
-		}
-		for _, t := range undigested(e) {
-			name, _ := second(t)
-			key := t.RootName() + "." + name
-			switch {
-			case key == "var."+services, key == "var.consul_kv", key == "var.catalog_services":
-				return true
-			case t.RootName() == "self", t.RootName() == "each":
-				for _, name := range []string{"for_each", "input", "triggers", "triggers_replace"} {
-					if own := "own " + name; !seen[own] {
-						seen[own] = true
-						if reaches(of.attrs[name].expr) {
-							return true
-						}
-					}
-				}
-			case t.RootName() == "local" && !seen[key]:
-				seen[key] = true
-				if reaches(l.locals[name].expr) {
-					return true
-				}
-			}
-		}
+// arguments are followed; each.key, which is one short name, counts where keys does.
+func (l *linter) fromConsul(e hclsyntax.Expression, of *block, keys bool) bool {
+	t := trace{linter: l, of: of, keys: keys, seen: map[string]bool{}}
+	return t.reaches(e)
+}
+
+// trace follows references to where their values come from.
+type trace struct {
+	*linter
+	of   *block
+	keys bool
+	seen map[string]bool
+}
+
+func (t *trace) reaches(e hclsyntax.Expression) bool {
+	return e != nil && slices.ContainsFunc(undigested(e), t.step)
+}
+
+func (t *trace) step(r hcl.Traversal) bool {
+	name, _ := second(r)
+	key := r.RootName() + "." + name
+	switch {
+	case key == "var."+services, key == "var.consul_kv", key == "var.catalog_services":
+		return true
+	case key == "each.key" && !t.keys:
+		return false
+	case r.RootName() == "local":
+		return t.once(key, t.locals[name].expr)
+	case r.RootName() == "self", r.RootName() == "each":
+		return slices.ContainsFunc([]string{"for_each", "input", "triggers", "triggers_replace"}, func(own string) bool {
+			return t.once("own "+own, t.of.attrs[own].expr)
+		})
+	}
+	return false
+}
+
+func (t *trace) once(what string, e hclsyntax.Expression) bool {
+	if t.seen[what] {
 		return false
 	}
-	return reaches(e)
+	t.seen[what] = true
+	return t.reaches(e)
 }
 
 // digests are functions whose result is short and plain whatever goes in.

@@ -13,10 +13,13 @@ func (l *linter) loop(e *hclsyntax.ForExpr, in scope) shape {
 	if e.KeyExpr == nil || !e.Group {
 		return shape{count: over.count, items: value.count, same: value.same}
 	}
-	if over.count < perInstance || !l.sameKey(e, inner) {
+	if over.count < perInstance {
 		return shape{count: over.count, items: max(over.items, value.count)}
 	}
-	return shape{count: perService, items: perInstance}
+	if l.sameKey(e, inner) {
+		return shape{count: perService, items: perInstance}
+	}
+	return shape{count: perInstance, items: perInstance} // groups may be many, or large
 }
 
 // sameKey tells whether instances of one service share the key of a group: it is made
@@ -84,6 +87,9 @@ func (l *linter) call(e *hclsyntax.FunctionCallExpr, in scope) shape {
 	}
 	for _, arg := range e.Args[1:] {
 		out = out.with(l.shape(arg, in))
+	}
+	if e.ExpandFinal { // merge([…]...) takes the elements of the list
+		out.count = max(out.count, out.items)
 	}
 	return out
 }

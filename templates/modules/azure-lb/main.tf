@@ -24,6 +24,7 @@ data "azurerm_lb_backend_address_pool" "held" {
 
 # Azure's provider has no resource that fills a pool in one write.
 resource "azurerm_lb_backend_address_pool_address" "instance" {
+  # patchbay:allow per-instance: there is no list
   for_each                = local.entries
   name                    = "${var.name_prefix}${replace(each.value.address, "/[.:]/", "-")}"
   backend_address_pool_id = var.backend_address_pool_ids[each.value.service]
