@@ -47,7 +47,9 @@ func (r *reasons) traits() map[string]tasks.Trait { return r.Wanted.Traits() }
 // not written yet: see [Write].
 func Of(g Given) (list []tasks.DeviceChange, more int) {
 	t := teller{reasons: newReasons(g), owners: map[string]*owner{}}
-	t.module, _ = strings.CutPrefix(g.Task.Module, "builtin/")
+	if name, ok := strings.CutPrefix(g.Task.Module, "builtin/"); ok {
+		t.module = name
+	}
 	for _, c := range g.Plan.Changes {
 		t.change(c)
 	}

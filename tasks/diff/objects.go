@@ -13,12 +13,12 @@ import (
 // teller collects what is told of a plan.
 type teller struct {
 	*reasons
-	module string // of the shipped ones, or a source
+	module string // the shipped one, without builtin/; "" for others
 	out    []tasks.DeviceChange
 	// owners collect resources that are items of one object, in order.
 	owners map[string]*owner
 	order  []*owner
-	// data are the changes of terraform_data of a shipped module.
+	// data are changes of a shipped module that show no members.
 	data []tasks.Change
 }
 
@@ -37,10 +37,10 @@ type told struct {
 
 func (t *teller) change(c tasks.Change) {
 	w := resources[c.Type]
-	_, inModule := shipped[t.module]
+	inside := t.module != "" && strings.HasPrefix(c.Address, "module."+t.Task.Name+".")
 	switch {
 	case c.Action == tasks.NoOp || c.Action == tasks.Read:
-	case c.Type == "terraform_data" && inModule && strings.HasPrefix(c.Address, "module."+t.Task.Name+"."):
+	case inside && slices.Contains(written, c.Type):
 		t.data = append(t.data, c)
 	case w.item != "" && c.Names[w.name] != "" && c.Names[w.item] != "":
 		t.own(w.object(c), w.unit, c, plainName(c.Names[w.item]))

@@ -20,7 +20,20 @@ func (t *teller) shipped() {
 	if len(t.data) == 0 {
 		return
 	}
-	w, before := shipped[t.module], len(t.out)
+	w, known := shipped[t.module]
+	if known {
+		t.told(w)
+	}
+	// What such a module keeps beside its devices is told when it is all there is.
+	if len(t.out)+len(t.order) > 0 {
+		return
+	}
+	for _, c := range t.data {
+		t.plain(words{}, c)
+	}
+}
+
+func (t *teller) told(w words) {
 	titles := t.titles()
 	made := !slices.ContainsFunc(t.data, func(c tasks.Change) bool { return c.Action != tasks.Create })
 	for _, service := range t.services() {
@@ -36,12 +49,6 @@ func (t *teller) shipped() {
 		if len(d.Items)+len(d.Notes) > 0 {
 			t.out = append(t.out, d)
 		}
-	}
-	if len(t.out) > before {
-		return
-	}
-	for _, c := range t.data {
-		t.plain(words{}, c)
 	}
 }
 
@@ -154,14 +161,20 @@ type titles struct {
 func (t *teller) titles() titles {
 	out := titles{fields: map[string]tasks.Field{}}
 	for _, c := range t.data {
-		if _, key := splitAddress(strings.TrimPrefix(c.Address, "module."+t.Task.Name+".")); key != "" {
+		_, key := splitAddress(strings.TrimPrefix(c.Address, "module."+t.Task.Name+"."))
+		if key != "" {
 			out.fields[key] = tasks.Field{}
 		}
 		for _, f := range c.Fields {
-			if f.Path == "…" {
+			switch {
+			case f.Path == "…":
 				out.partial = true
-			}
-			if derived(f.Path) {
+			case derived(f.Path):
+				continue
+			case key != "":
+				if strings.Contains(f.After, "sha256=") {
+					out.fields[key] = f
+				}
 				continue
 			}
 			var s lists.Step

@@ -44,14 +44,18 @@ var resources = map[string]words{
 	"azurerm_dns_a_record":         {word: "DNS record", unit: "addresses", name: "name"},
 }
 
-// shipped are the words of the modules that come with Patchbay and write files or
-// devices by terraform_data, which shows no members.
+// shipped are the words of the modules that come with Patchbay and write all of a
+// configuration at once, by terraform_data that shows digests or as one text.
 var shipped = map[string]words{
+	"azure-nginx":       {word: "upstream", unit: "servers"},
 	"nginx":             {word: "upstream", unit: "servers"},
 	"nginx-plus":        {word: "upstream", unit: "servers"},
 	"haproxy":           {word: "backend", unit: "servers"},
 	"firewall-nftables": {word: "set", unit: "addresses"},
 }
+
+// written are the types of resources by which those modules write.
+var written = []string{"terraform_data", "azurerm_nginx_configuration"}
 
 // hosts are the shipped modules that take addresses without ports.
 var hosts = []string{"firewall-nftables"}
@@ -143,7 +147,7 @@ func itemOf(e tasks.Element) (item string, rest tasks.Element) {
 		item = hostPort(item, take("port"))
 	}
 	if item == "" {
-		item = take("name", "key")
+		item = take("name", "key", "virtual_path")
 	}
 	if item == "" {
 		var parts []string
