@@ -242,6 +242,11 @@ func TestTheFileBringsTheFirewallBack(t *testing.T) {
 }
 
 func TestTheNextChangeRepairsWhatWasChangedByHand(t *testing.T) {
+	f := newFirewall(t)
+	s := f.stack(t, allow(4000))
+	s.Give(t, at("10.0.0.1", 80), at("10.0.0.2", 80))
+	s.Apply(t)
+	want := ofModule(f.ruleset(t))
 	for sentence, byHand := range map[string]string{
 		"the firewall was flushed":               "flush ruleset",
 		"elements were added and taken":          "delete element inet patchbay web_ip4 { 10.0.0.1 }\nadd element inet patchbay web_ip4 { 10.6.6.6 }",
@@ -250,13 +255,6 @@ func TestTheNextChangeRepairsWhatWasChangedByHand(t *testing.T) {
 		"a set with a name of the module's kind": "add set inet patchbay evil_ip4 { type ipv4_addr; }\nadd element inet patchbay evil_ip4 { 10.6.6.6 }",
 		"a chain of the module's name":           "add chain inet patchbay allow_forward\nadd rule inet patchbay allow_forward accept",
 	} {
-		f := newFirewall(t)
-		s := f.stack(t, allow(4000))
-		s.Give(t, at("10.0.0.1", 80))
-		s.Apply(t)
-		s.Give(t, at("10.0.0.1", 80), at("10.0.0.2", 80))
-		s.Apply(t)
-		want := ofModule(f.ruleset(t))
 		s.Give(t, at("10.0.0.1", 80))
 		s.Apply(t)
 		f.nft(t, byHand)
