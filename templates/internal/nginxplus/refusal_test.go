@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +62,50 @@ func TestARefusalOfTheAPISaysWhatToDo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAnAnswerThatBreaksOffChangesNothing(t *testing.T) {
+	d := newDevice(t)
+	var broken atomic.Value // how the address ends that is answered in half
+	broken.Store("none")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		whole := httptest.NewRecorder()
+		d.ServeHTTP(whole, r)
+		body := whole.Body.Bytes()
+		if strings.HasSuffix(r.URL.RequestURI(), broken.Load().(string)) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			_, _ = w.Write(body[:len(body)/2])
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(whole.Code)
+		_, _ = w.Write(body)
+	}))
+	defer server.Close()
+	d.url = server.URL + "/api"
+	s := newStack(t, d)
+	s.Give(t, moduletest.Instances("web", 4)...)
+	s.Apply(t)
+	before := d.has("http/web")
+	d.asked()
+	s.Give(t, moduletest.Instances("web", 2)...)
+	broken.Store("/servers")
+	if said := s.Refused(t); !strings.Contains(said, "cannot read the servers") || !strings.Contains(said, "broke off") {
+		t.Errorf("the error does not say what broke off:\n%s", said)
+	}
+	same(t, "servers", before, d.has("http/web"))
+	same(t, "calls", []string{"GET /http/upstreams/web/servers"}, d.asked())
+	broken.Store("fields=peers")
+	if said := s.Refused(t); !strings.Contains(said, "the drained servers") || !strings.Contains(said, "the next run tries again") {
+		t.Errorf("the error does not say what broke off:\n%s", said)
+	}
+	if got := len(d.has("http/web")); got != 4 {
+		t.Errorf("%d servers are left, want the drained ones too", got)
+	}
+	broken.Store("none")
+	s.Apply(t)
+	if got := len(d.has("http/web")); got != 2 {
+		t.Errorf("%d servers are left, want 2", got)
 	}
 }
 
@@ -165,7 +212,7 @@ func TestClientCertificatesAndAPrivateAuthority(t *testing.T) {
 	certificate := selfSigned(t, filepath.Join(dir, "client"))
 	d := blank()
 	server := httptest.NewUnstartedServer(d)
-	server.Config.ErrorLog = nil
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // a client that is refused
 	clients := x509.NewCertPool()
 	clients.AddCert(certificate)
 	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}
@@ -214,6 +261,9 @@ func selfSigned(t *testing.T, path string) *x509.Certificate {
 func put(t *testing.T, path, content string, mode os.FileMode) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // whatever the umask
 		t.Fatal(err)
 	}
 }

@@ -60,8 +60,11 @@ call() {
     printf 'silent\nshow-error\ngloboff\nconnect-timeout = %s\nmax-time = %s\n%s\n' "$REQUEST_TIMEOUT" "$REQUEST_TIMEOUT" "$credentials"
     [ "$body" = - ] || printf 'header = "Content-Type: application/json"\ndata-binary = "%s"\n' "$body"
   done <"$work/calls" >"$work/config"
+  # An answer that breaks off has its code too: it is the last one, as curl stops there.
+  curl -q --fail-early -K "$work/config" >"$work/codes" 2>"$work/said" || sed '$s/.*/000/' "$work/codes" >"$work/broken"
+  [ ! -e "$work/broken" ] || mv "$work/broken" "$work/codes"
   # shellcheck disable=SC2046 # one word for each answer
-  set -- $(curl -q --fail-early -K "$work/config" 2>"$work/said")
+  set -- $(cat "$work/codes")
   n=0 bad=0
   while IFS=$tab read -r method path body what; do
     n=$((n + 1)) code=${1:-none}
@@ -81,8 +84,11 @@ explain() {
   [ "$bad" -le 10 ] || return 0
   text=$(tr -cd '[:print:]' 2>/dev/null <"$work/body.$n" | cut -c 1-300)
   case $code:$text in
-  none:*) [ "$bad" -gt 1 ] || hint="it was not tried" ;;
-  000:*) hint="the API cannot be reached: $(tr -cd '[:print:]' <"$work/said" | cut -c 1-300); check api_urls and, for TLS, the cacert of credentials_file" ;;
+  none:*)
+    [ "$bad" -eq 1 ] || return 0 # not tried
+    hint="curl does not work: $(tr -cd '[:print:]' <"$work/said" | cut -c 1-300)"
+    ;;
+  000:*) hint="the API cannot be reached or broke off: $(tr -cd '[:print:]' <"$work/said" | cut -c 1-300); check api_urls and, for TLS, the cacert of credentials_file" ;;
   401:* | 403:*) hint="the API refuses the credentials; see credentials_file and the allow rules of its location" ;;
   *UpstreamNotFound*) hint="NGINX has no such upstream; add it to its configuration, with zone and state" ;;
   *UpstreamStatic*) hint="the upstream has no shared memory; add zone (and state) to it" ;;
@@ -92,7 +98,7 @@ explain() {
   404:*) hint="there is no API of version 9 at this address; see api_urls and location /api of NGINX" ;;
   *) hint="the API refuses it" ;;
   esac
-  [ "$code" = none ] || say "cannot $what at $url ($context upstream $upstream): $hint${text:+; it said: $text}"
+  say "cannot $what at $url ($context upstream $upstream): $hint${text:+; it said: $text}"
 }
 
 reconcile() {
@@ -138,7 +144,8 @@ clear_out() {
   mv "$work/surplus" "$work/waiting"
   while :; do
     printf 'GET\t/?fields=peers\t-\tread the connections\n' | call "$base" || die "the drained servers at $url stay; the next run tries again"
-    awk -f "${0%/*}/reconcile.awk" context="$context" part=peers RS='}' "$work/body.1" >"$work/active"
+    awk -f "${0%/*}/reconcile.awk" context="$context" part=peers RS='}' "$work/body.1" >"$work/active" ||
+      die "cannot read the connections at $url; the drained servers stay; the next run tries again"
     awk -F "$tab" -v busy="$work/busy" -v idle="$work/surplus" '
       BEGIN { printf "" >busy; printf "" >idle }
       FILENAME == ARGV[1] { active[$1] = $2; next }

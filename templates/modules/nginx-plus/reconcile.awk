@@ -27,8 +27,11 @@ FNR > 1 && !torn { close_brace() }
   if (!torn) tokens(text)
 }
 END {
+  # The brace at the end of all ends no record where nothing comes after it.
+  if (part == "peers" && depth == 1 && text ~ /\][ \t\r\n]*$/) depth--
+  # Something else than the API answered, or not all of the answer is there.
+  if (depth != 0 || kind[1] != (part == "have" ? "[" : "{")) exit 1
   if (part != "have") exit
-  if (kind[1] != "[") exit 1 # something else than the API answered
   # Servers of the list that answer to one address: the first stays, the others go.
   for (n = 1; n <= haves; n++) judge(n)
   for (n = 1; n <= wants; n++) if (!(order[n] in met)) print "POST\t-\t" order[n] "\t" whole(order[n])
