@@ -69,7 +69,12 @@ frontend edge
 // Start runs HAProxy until the test ends or Stop is called.
 func (s *Server) Start(tb testing.TB) {
 	tb.Helper()
-	command := s.Command()
+	s.StartWith(tb, s.Command())
+}
+
+// StartWith is Start with another program and other -f arguments.
+func (s *Server) StartWith(tb testing.TB, command []string) {
+	tb.Helper()
 	var said bytes.Buffer
 	haproxy := exec.Command(command[0], append(command[1:], "-W", "-S", s.Path("master.sock"))...)
 	haproxy.Stdout, haproxy.Stderr = &said, &said

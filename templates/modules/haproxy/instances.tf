@@ -30,10 +30,11 @@ locals {
     "|.*)$",
   ]), join("\n", local.seen[*].host))
   wishes = regexall("(?m)^(?:(?P<weight>-?[0-9]{1,5})|(?P<none>-)|.*)$", join("\n", local.seen[*].weight))
-  # An IPv6 address in the form in which HAProxy tells it; "" for what is none, stands
+  # An IPv6 address in the form in which HAProxy tells it; "" in ip6 for what is none, stands
   # for any address, or is of the kind that embeds an IPv4 address (written in two forms).
-  canonical = { for h in local.hosts : h.ip6 => try(cidrhost("${h.ip6}/128", 0), "")... if h.ip6 != null }
-  ip6       = { for text, forms in local.canonical : text => length(regexall("^(?:::(?:[0-9a-f]+:[0-9a-f]+)?|.*[^0-9a-f:].*)?$", forms[0])) == 0 ? forms[0] : "" }
+  canonical = { for h in local.hosts : h.ip6 => try(cidrhost("${h.ip6}/128", 0), "-")... if h.ip6 != null }
+  plain     = regexall("(?m)^(?:(?P<odd>::(?:[0-9a-f]+:[0-9a-f]+)?|.*[^0-9a-f:\n].*)|.*)$", join("\n", [for forms in local.canonical : forms[0]]))
+  ip6       = { for n, text in keys(local.canonical) : text => local.plain[n].odd == null ? local.canonical[text][0] : "" }
   weights   = merge({ for key, s in var.services : key => 1 }, var.instance_weights)
 
   judged = [

@@ -1,0 +1,84 @@
+package haproxy_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"patchbay/templates/internal/haproxy"
+	"patchbay/templates/internal/moduletest"
+)
+
+// only makes a PATH of the tools that the module needs and of these more.
+func only(t *testing.T, tools ...string) string {
+	t.Helper()
+	bin := t.TempDir()
+	for _, tool := range append(tools, "flock", "base64", "gzip", "cmp", "awk", "sed", "grep", "cat", "cp", "ln", "mv", "rm", "sleep") {
+		path, err := exec.LookPath(tool)
+		if tool == "python3" && err == nil { // which may be a script that needs more tools
+			var out []byte
+			out, err = exec.Command(path, "-c", "import sys; print(sys.executable)").Output()
+			path = strings.TrimSpace(string(out))
+		}
+		if err != nil {
+			t.Fatalf("find %s: %v; install it", tool, err)
+		}
+		if err := os.Symlink(path, filepath.Join(bin, tool)); err != nil {
+			t.Fatalf("link %s: %v", tool, err)
+		}
+	}
+	return "PATH=" + bin
+}
+
+func TestEachWayToTalkWorksOnEachKindOfSocket(t *testing.T) {
+	address := moduletest.FreeAddr(t)
+	h := haproxy.New(t, fmt.Sprintf("global\n  stats socket ipv4@%s level admin\n", address))
+	a, b := moduletest.Backend(t, "a"), moduletest.Backend(t, "b")
+	for _, client := range []string{"perl", "python3"} {
+		for sentence, socket := range map[string]string{"the master's": "", "a unix socket": h.Path("stats.sock"), "a TCP socket": address} {
+			t.Run(client+" and "+sentence, func(t *testing.T) {
+				s := h.Stack(t, fmt.Sprintf("stats_socket = %q", socket))
+				s.Env = []string{only(t, client)}
+				// More than one line of commands fits, and a reload.
+				services := moduletest.Instances("web", 300)
+				for n := range services {
+					services[n].Status = "maintenance"
+				}
+				services[7] = a
+				s.Give(t, services...)
+				s.Apply(t)
+				h.Serves(t, "a")
+				worker := h.Worker(t)
+				for n := range services {
+					services[n].Port = 9090
+				}
+				services[7] = b
+				s.Give(t, services...)
+				s.Apply(t)
+				h.Serves(t, "b")
+				if got := h.Worker(t); got != worker {
+					t.Errorf("haproxy was reloaded: worker %s, before %s", got, worker)
+				}
+				s.Give(t, a)
+				s.Apply(t)
+				h.Serves(t, "a")
+			})
+		}
+	}
+}
+
+func TestWithoutAWayToTalkNothingIsChanged(t *testing.T) {
+	h := haproxy.New(t, "")
+	s := h.Stack(t)
+	s.Env = []string{only(t)}
+	s.Give(t, at(1))
+	before := h.Read(t, haproxy.Live)
+	says(t, s.Refused(t), "neither socat, perl, python3 nor an nc", "install one of them", "nothing was changed")
+	if got := h.Read(t, haproxy.Live); got != before {
+		t.Errorf("the file is now:\n%s", got)
+	}
+	onlyFiles(t, h, "patchbay.cfg")
+}
