@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -51,21 +52,28 @@ type upstream struct {
 type device struct {
 	url string
 
-	mu        sync.Mutex
-	upstreams map[string]*upstream
-	readOnly  bool
-	allowed   func(*http.Request) bool
-	refuse    string                       // server of which a POST fails, as a full zone would
-	changed   func(method string, p *peer) // after each change, locked
-	said      func(string) string          // rewrites times as it shows them
-	calls     []string
+	mu          sync.Mutex
+	upstreams   map[string]*upstream
+	readOnly    bool
+	allowed     func(*http.Request) bool
+	refuse      string                       // server of which a POST fails, as a full zone would
+	changed     func(method string, p *peer) // after each change, locked
+	said        func(string) string          // rewrites times as it shows them
+	calls       []string
+	connections int
 }
 
 // newDevice starts one with an empty upstream http/web and stream/db.
 func newDevice(tb testing.TB) *device {
 	tb.Helper()
 	d := blank()
-	server := httptest.NewServer(d)
+	server := httptest.NewUnstartedServer(d)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			d.with(func() { d.connections++ })
+		}
+	}
+	server.Start()
 	tb.Cleanup(server.Close)
 	d.url = server.URL + "/api"
 	return d

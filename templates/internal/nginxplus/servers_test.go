@@ -187,6 +187,11 @@ func TestThousandServersAreMadeOnOneConnection(t *testing.T) {
 	if got := len(d.has("http/web")); got != 1000 {
 		t.Fatalf("%d servers, want 1000", got)
 	}
+	d.with(func() {
+		if d.connections != 2 { // one to read, one to add
+			t.Errorf("%d connections for 1000 servers, want 2", d.connections)
+		}
+	})
 	d.asked()
 	services[500].Port++
 	s.Give(t, services...)
