@@ -20,7 +20,7 @@ func TestInspectShowsChangesAndMakesNone(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit code %d:\n%s", code, out)
 	}
-	wantText(t, out, "web", "terraform_data.upstreams")
+	wantText(t, out, "web", "upstream web 2 servers")
 	w.answers("web")
 
 	if out, code = w.patch("start", "-config-file", file, "-once"); code != 0 {

@@ -11,12 +11,16 @@ import (
 
 // inspected is an inspection as -o json writes it.
 type inspected struct {
-	Task     string          `json:"task"`
-	Disabled bool            `json:"disabled"`
-	Held     bool            `json:"held"`
-	Plan     tasks.Plan      `json:"plan"`
-	Findings []tasks.Finding `json:"findings"`
-	Error    string          `json:"error,omitempty"`
+	Task     string     `json:"task"`
+	Disabled bool       `json:"disabled"`
+	Held     bool       `json:"held"`
+	Plan     tasks.Plan `json:"plan"`
+	// Devices tell the plan in the words of the devices; MoreDevices counts those
+	// that are not listed.
+	Devices     []tasks.DeviceChange `json:"devices,omitempty"`
+	MoreDevices int                  `json:"more_devices,omitempty"`
+	Findings    []tasks.Finding      `json:"findings"`
+	Error       string               `json:"error,omitempty"`
 }
 
 // inspectTasks shows what tasks would change; nothing is applied.
@@ -28,7 +32,7 @@ func (c *cli) inspectTasks(ctx context.Context, l agent.Options, s *starting) er
 	out := make([]inspected, 0, len(list))
 	var failed []error
 	for _, i := range list {
-		x := inspected{Task: i.Task, Disabled: i.Disabled, Plan: i.Plan, Findings: i.Findings,
+		x := inspected{Task: i.Task, Disabled: i.Disabled, Plan: i.Plan, Devices: i.Devices, MoreDevices: i.MoreDevices, Findings: i.Findings,
 			Held: tasks.Verdict{Findings: i.Findings}.Held()}
 		if i.Err != nil {
 			x.Error = i.Err.Error()
@@ -39,7 +43,10 @@ func (c *cli) inspectTasks(ctx context.Context, l agent.Options, s *starting) er
 	value := struct {
 		Tasks []inspected `json:"tasks"`
 	}{out}
-	if err := c.show(*s.output, value, func(p *page) { p.inspections(c, out) }); err != nil {
+	if err := c.show(*s.output, value, func(p *page) {
+		p.raw = s.raw
+		p.inspections(c, out)
+	}); err != nil {
 		return err
 	}
 	if len(failed) > 0 {
@@ -69,7 +76,7 @@ func (p *page) inspections(c *cli, list []inspected) {
 			continue
 		}
 		p.line(0, "%s: would be %s", i.Task, summary(i.Plan))
-		p.plan(2, i.Task, i.Plan)
+		p.devices(2, c.now(), effect{i.Task, i.Plan, i.Devices, i.MoreDevices})
 		p.findings(2, c.now(), i.Findings)
 		if i.Held {
 			p.line(2, "The plan would be held until one of the above releases it.")

@@ -53,8 +53,10 @@ func configFlags(f *pflag.FlagSet) *[]string {
 type starting struct {
 	paths         *[]string
 	once, inspect bool
-	names         []string
-	output        *output
+	// raw shows Terraform's plan of an inspection.
+	raw    bool
+	names  []string
+	output *output
 	// client is the value of a hidden flag: see [development].
 	client string
 	// install and uninstall are of the form without command.
@@ -91,6 +93,7 @@ func (c *cli) start() *cobra.Command {
 		return cmd
 	}
 	s.output = outputFlag(cmd)
+	f.BoolVar(&s.raw, "raw", false, "with -inspect, show Terraform's plan, object by object")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return c.begin(cmd.Context(), s) }
 	return cmd
 }

@@ -24,7 +24,7 @@ func (c *cli) taskApprove() *cobra.Command {
 			"plans again and applies only when input, changes and state are still the same.",
 		Args: c.oneTask,
 	}
-	v := &approving{api: apiFlags(cmd), output: outputFlag(cmd)}
+	v := &approving{api: apiFlags(cmd), output: outputFlag(cmd), raw: rawFlag(cmd)}
 	cmd.Flags().BoolVar(&v.auto, "auto-approve", false, "do not ask")
 	cmd.Flags().StringVar(&v.reason, "reason", "", "why, for the record")
 	c.completeTask(cmd, v.api, anyTask)
@@ -41,6 +41,7 @@ func (c *cli) taskApprove() *cobra.Command {
 type approving struct {
 	api    *api
 	output *output
+	raw    *bool
 	auto   bool
 	reason string
 }
@@ -99,7 +100,7 @@ func (c *cli) showHeld(ctx context.Context, api *client.Client, v *approving, na
 	if run.Plan.Digest != s.Held.Changes {
 		return tasks.HeldPlan{}, fail(what, errChanged, "Nothing was approved. Try again: patchbay task approve "+name)
 	}
-	var p page
+	p := page{raw: *v.raw}
 	p.held(c.now(), run, *s.Held)
 	if _, err := io.WriteString(c.beside(v), p.String()); err != nil {
 		return tasks.HeldPlan{}, fail("unable to show the held plan", err)

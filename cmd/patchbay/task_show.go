@@ -20,9 +20,11 @@ func (c *cli) taskShow() *cobra.Command {
 		Short: "Show a task, its newest run and what it waits for",
 		Args:  c.oneTask,
 	}
-	a, o := apiFlags(cmd), outputFlag(cmd)
+	a, o, raw := apiFlags(cmd), outputFlag(cmd), rawFlag(cmd)
 	c.completeTask(cmd, a, anyTask)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.showTask(cmd.Context(), a, *o, args[0]) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.showTask(cmd.Context(), a, *o, *raw, args[0])
+	}
 	return cmd
 }
 
@@ -33,7 +35,7 @@ type shown struct {
 	HeldRun *tasks.Run `json:"held_run"`
 }
 
-func (c *cli) showTask(ctx context.Context, a *api, o output, name string) error {
+func (c *cli) showTask(ctx context.Context, a *api, o output, raw bool, name string) error {
 	api, err := a.connect(c)
 	if err != nil {
 		return err
@@ -52,7 +54,10 @@ func (c *cli) showTask(ctx context.Context, a *api, o output, name string) error
 			return refused(fmt.Sprintf("unable to read the held plan of '%s'", name), err)
 		}
 	}
-	return c.show(o, s, func(p *page) { p.task(c.now(), s) })
+	return c.show(o, s, func(p *page) {
+		p.raw = raw
+		p.task(c.now(), s)
+	})
 }
 
 // heldRun gives the run whose plan is held.
@@ -131,8 +136,8 @@ func (p *page) run(now time.Time, title string, r tasks.Run, h *tasks.HeldPlan) 
 		p.line(2, "because of %s more", count(more, "change"))
 	}
 	if !r.Plan.Empty() || r.Phase.Success() {
-		p.line(2, "%s", changes(r))
-		p.plan(4, r.Task, r.Plan)
+		p.line(2, "%s", p.changes(r))
+		p.devices(4, now, effectOf(r))
 	}
 	findings := r.Findings
 	if h != nil && h.Run == r.ID {
@@ -142,15 +147,20 @@ func (p *page) run(now time.Time, title string, r tasks.Run, h *tasks.HeldPlan) 
 	p.attempts(r)
 }
 
-// changes tells whether a plan was applied or only made.
-func changes(r tasks.Run) string {
+// changes tells whether a plan was applied or only made; what it changes follows in
+// the words of the devices, where those are known.
+func (p *page) changes(r tasks.Run) string {
+	what := " " + summary(r.Plan)
+	if len(r.Devices) > 0 && !p.raw {
+		what = ""
+	}
 	switch r.Phase {
 	case tasks.Applied, tasks.Unchanged:
-		return "changed on the devices: " + summary(r.Plan)
+		return "changed on the devices:" + what
 	case tasks.Held:
-		return "changed nothing yet; the plan: " + summary(r.Plan)
+		return "changed nothing yet; the plan:" + what
 	}
-	return "the plan: " + summary(r.Plan)
+	return "the plan:" + what
 }
 
 // attempts shows the first error and, if another, the newest.

@@ -13,7 +13,11 @@ import (
 
 // page collects what a person reads. Every line passes through [printable], so
 // nothing from Consul, Terraform or a device reaches a terminal as a command.
-type page struct{ b strings.Builder }
+type page struct {
+	b strings.Builder
+	// raw shows Terraform's plan where there are words of devices too.
+	raw bool
+}
 
 func (p *page) String() string { return p.b.String() }
 

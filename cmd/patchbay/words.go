@@ -126,16 +126,16 @@ func when(now, t time.Time) string {
 	return fmt.Sprintf("%s (%s ago)", t.Local().Format(time.DateTime), ago(now, t))
 }
 
-// done counts what a run did or, if it did not, would do: "1 created".
+// done tells what a run did or, if it did not, would do: "pool web 2 → 1 members".
 func done(r tasks.Run) string {
 	switch r.Phase {
 	case tasks.Applied, tasks.Unchanged:
-		return summary(r.Plan)
+		return effectOf(r).summary()
 	}
 	if r.Plan.Empty() {
 		return ""
 	}
-	return "planned: " + summary(r.Plan)
+	return "planned: " + effectOf(r).summary()
 }
 
 // cause tells in one line why a run was made.
