@@ -2,7 +2,7 @@
 # into .tools, which Git ignores.
 .POSIX:
 .SUFFIXES:
-.PHONY: help build tools demo test e2e warm bench bench-xds lint cross clean
+.PHONY: help build tools demo test e2e warm bench bench-xds bench-modules test-tofu lint cross clean
 
 TESTFLAGS =
 # Version and commit come from Git where it may be asked.
@@ -12,7 +12,7 @@ BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=$$(git status >/dev/null 2>&1
 ENV = PATH="$$PWD/.tools/bin:$$PATH" TF_CLI_CONFIG_FILE="$$PWD/.tools/terraformrc" CHECKPOINT_DISABLE=1
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/patchbay
 	@sh e2e/tools/progress.sh 'building bin/patchbay' '1 min the first time' env $(BUILD) -o bin/patchbay ./cmd/patchbay
@@ -32,6 +32,11 @@ test: tools warm ## run all tests; TESTFLAGS adds flags of go test
 e2e: tools warm ## run the tests of the built binary alone, telling each step
 	$(ENV) go test -race -shuffle=on -timeout 30m -v $(TESTFLAGS) ./e2e/...
 
+# The plans of the shipped modules, compared with the same files as under Terraform.
+test-tofu: ## compare the plans of the shipped modules over the pinned OpenTofu, which is built the first time
+	@sh e2e/tools/tools.sh tofu local
+	$(ENV) TEST_TERRAFORM="$$PWD/.tools/opentofu" go test -count=1 -p 1 -timeout 20m -run 'Golden|PlansWhatItPlanned' $(TESTFLAGS) ./templates/internal/...
+
 warm:
 	@sh e2e/tools/progress.sh 'compiling with the race detector' '2 min the first time' go build -race ./...
 
@@ -50,6 +55,11 @@ bench-xds: ## measure changes to the last of many sidecars, beside Consul's own 
 	@$(MAKE) --no-print-directory build
 	@go build -o bin/bench-xds ./e2e/bench/xds
 	@$(ENV) ./bin/bench-xds $(BENCHFLAGS)
+
+bench-modules: ## measure one change of one instance with each shipped module, for 1, 100 and 1,000 instances
+	@sh e2e/tools/tools.sh terraform nginx stream haproxy nft ip busybox curl sshd local
+	@go build -o bin/bench-modules ./e2e/bench/modules
+	@$(ENV) ./bin/bench-modules $(BENCHFLAGS)
 
 lint: ## check format, vet, staticcheck, module files and scripts
 	@sh e2e/tools/lint.sh

@@ -4,7 +4,8 @@
 # unpacked below .tools. Also NGINX's stream module, and the mirror that Terraform takes the
 # hashicorp/local provider from.
 # Usage: tools.sh [consul] [terraform] [nginx] [stream] [haproxy] [nft] [ip] [busybox] [curl]
-# [sshd] [envoy] [prometheus] [local] [cc] [vault]; all of them but vault by default.
+# [sshd] [envoy] [prometheus] [local] [cc] [vault] [tofu]; all of them but vault and
+# tofu, which is a second one in .tools/opentofu, by default.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -53,10 +54,23 @@ terraform() {
 			return
 		fi
 	done
+	opentofu
+	link "$out" tofu
+}
+
+# opentofu sets out to the pinned OpenTofu.
+opentofu() {
 	version=$(pinned e2e/tools/tofu github.com/opentofu/opentofu)
 	out=$tools/tofu-${version#v}/tofu
 	build "OpenTofu $version" "about 6 min in all on 2 cores" e2e/tools/tofu github.com/opentofu/opentofu/cmd/tofu "$out"
-	link "$out" tofu
+}
+
+# tofu makes .tools/opentofu the pinned one, whatever is on PATH: beside .tools/bin, so
+# that nothing but who asks for it takes it.
+tofu() {
+	opentofu
+	ln -sfn "$out" "$tools/opentofu"
+	say "opentofu: $out ($("$out" version | sed -n '1s/^[^0-9]*//p'))"
 }
 
 vault() {
@@ -253,7 +267,7 @@ need go
 for part in "$@"; do
 	case $part in
 	local) local_provider ;;
-	consul | terraform | nginx | stream | haproxy | nft | ip | busybox | curl | sshd | envoy | prometheus | cc | vault) "$part" ;;
-	*) fail "there is no tool $part" "one of: consul terraform nginx stream haproxy nft ip busybox curl sshd envoy prometheus local cc vault" ;;
+	consul | terraform | nginx | stream | haproxy | nft | ip | busybox | curl | sshd | envoy | prometheus | cc | vault | tofu) "$part" ;;
+	*) fail "there is no tool $part" "one of: consul terraform nginx stream haproxy nft ip busybox curl sshd envoy prometheus local cc vault tofu" ;;
 	esac
 done
