@@ -2,6 +2,8 @@ package standin
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov5"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
@@ -21,7 +23,7 @@ func (b *block) plan(prior, proposed tftypes.Value) (tftypes.Value, []*tftypes.A
 		planned, err := b.complete(defaulted, true)
 		return planned, nil, err
 	}
-	if defaulted, err = b.settle(prior, defaulted); err != nil || defaulted.Equal(prior) {
+	if defaulted, err = b.settle(prior, defaulted); err != nil || printed(defaulted) == printed(prior) {
 		return prior, nil, err
 	}
 	return b.change(prior, defaulted)
@@ -92,11 +94,43 @@ func (b *block) change(prior, wanted tftypes.Value) (tftypes.Value, []*tftypes.A
 	}
 	var replaces []*tftypes.AttributePath
 	for _, name := range b.replaces {
-		if !before[name].Equal(after[name]) {
+		if printed(before[name]) != printed(after[name]) {
 			replaces = append(replaces, tftypes.NewAttributePath().WithAttributeName(name))
 		}
 	}
 	return tftypes.NewValue(b.ValueType(), after), replaces, nil
+}
+
+// printed is a text that equal values share and no others: a set has its elements in
+// order. The library compares each element of a set with each other, which takes seconds
+// for a thousand.
+func printed(v tftypes.Value) string {
+	var list []tftypes.Value
+	var fields map[string]tftypes.Value
+	switch {
+	case !v.IsKnown() || v.IsNull():
+		return v.String()
+	case v.Type().Is(tftypes.Set{}) && v.As(&list) == nil:
+		out := make([]string, len(list))
+		for n, inner := range list {
+			out[n] = printed(inner)
+		}
+		slices.Sort(out)
+		return fmt.Sprintf("%q", out)
+	case v.Type().Is(tftypes.List{}) && v.As(&list) == nil:
+		out := make([]string, len(list))
+		for n, inner := range list {
+			out[n] = printed(inner)
+		}
+		return fmt.Sprintf("%q", out)
+	case v.As(&fields) == nil:
+		var out []string
+		for _, name := range slices.Sorted(maps.Keys(fields)) {
+			out = append(out, name, printed(fields[name]))
+		}
+		return fmt.Sprintf("%q", out)
+	}
+	return v.String()
 }
 
 // refuseComputed fails when a configuration sets what only the provider tells, which
