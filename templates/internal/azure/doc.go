@@ -8,7 +8,7 @@
 //
 //	arm := azure.Start(t)
 //	arm.Seed(azure.ID("Microsoft.Network/networkSecurityGroups/edge"), azure.Body{"location": "westeurope"})
-//	provider := standin.Start(t, azure.Provider(arm))
+//	provider := standin.Start(t, provider.New(arm))
 //	arm.Inject(azure.Fault{Method: "PUT", Path: "/ipGroups/", Status: 429, RetryAfter: 1})
 //
 // [Server.Env] is what the real azurerm provider needs in order to work against it.

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-const (
-	operationsPath = "/subscriptions/" + Subscription + "/providers/Microsoft.Network/locations/westeurope/operations/"
-	skipDelay      = "X-Go-Azure-Sdk-Skip-Polling-Delay"
-)
+// SkipDelay is the header by which an answer lets Azure's SDK poll at once.
+const SkipDelay = "X-Go-Azure-Sdk-Skip-Polling-Delay"
+
+const operationsPath = "/subscriptions/" + Subscription + "/providers/Microsoft.Network/locations/westeurope/operations/"
 
 // Fault breaks the requests of a method whose path contains a part; what is empty fits
 // all. Either Status, or Operation, or Cut says how.

@@ -39,7 +39,8 @@ func (r *rig) records(tb testing.TB, name string) []string {
 }
 
 func TestAppGatewayRecordsFollowAService(t *testing.T) {
-	r := newRig(t, "azure-app-gateway", inZone)
+	t.Parallel()
+	r := newRig(t, "azure-app-gateway", inZone, `service_names = ["web"]`)
 	r.arm.Seed(t, azure.ID(zone+"/A/others"), azure.Body{"properties": azure.Body{"ttl": 60, "aRecords": []any{azure.Body{"ipv4Address": "10.9.9.9"}}}})
 	sick := instance("web", "10.0.0.9", 80).With(func(i *moduletest.Instance) { i.Status = "maintenance" })
 	for _, step := range []struct {
@@ -73,12 +74,18 @@ func TestAppGatewayRecordsFollowAService(t *testing.T) {
 	var records map[string]struct{ FQDN string }
 	r.Output(t, "records", &records)
 	same(t, "name for the pool", "web.corp.internal", records["web"].FQDN)
-	r.Give(t)
-	r.Apply(t)
-	same(t, "records after the service is gone", []string{"others"}, r.arm.Names(azure.ID(zone+"/A")))
+	gone := newRig(t, "azure-app-gateway", inZone)
+	gone.Give(t, instance("web", "10.0.0.1", 80))
+	gone.Apply(t)
+	gone.Give(t, sick)
+	gone.Apply(t)
+	gone.Settled(t)
+	same(t, "records of a service that nothing vouches for", []string(nil), gone.arm.Names(azure.ID(zone+"/A")))
+	same(t, "records", []string{"others", "web"}, r.arm.Names(azure.ID(zone+"/A")))
 }
 
 func TestAppGatewayRecordTakesTwentyAddresses(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-app-gateway", inZone)
 	r.Give(t, moduletest.Instances("web", 21)...)
 	if said := r.Refused(t); !strings.Contains(said, `Service "web" has 21 addresses and a DNS record takes 20: nothing was changed.`) {
@@ -95,6 +102,7 @@ func TestAppGatewayRecordTakesTwentyAddresses(t *testing.T) {
 }
 
 func TestAppGatewayIsOwnedAsAWhole(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-app-gateway", owned...)
 	const edge = "Microsoft.Network/applicationGateways/edge"
 	for _, step := range []struct {
@@ -133,6 +141,7 @@ func TestAppGatewayIsOwnedAsAWhole(t *testing.T) {
 }
 
 func TestAppGatewayRefusesASenselessPlan(t *testing.T) {
+	t.Parallel()
 	for sentence, c := range map[string]struct {
 		arguments []string
 		services  []moduletest.Instance

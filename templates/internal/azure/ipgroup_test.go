@@ -11,6 +11,7 @@ import (
 const ipGroups = "Microsoft.Network/ipGroups/"
 
 func TestIPGroupHoldsTheAddressesOfAService(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-ip-group", append(at, `service_names = ["web"]`, `tags = { team = "net" }`)...)
 	for _, step := range []struct {
 		sentence string
@@ -41,6 +42,7 @@ func TestIPGroupHoldsTheAddressesOfAService(t *testing.T) {
 }
 
 func TestIPGroupsOfOthersAreLeftAlone(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-ip-group", at...)
 	foreign := azure.Body{"location": "westeurope", "properties": azure.Body{"ipAddresses": []any{"10.9.9.9"}}}
 	r.arm.Seed(t, azure.ID(ipGroups+"others"), foreign)
@@ -58,6 +60,7 @@ func TestIPGroupsOfOthersAreLeftAlone(t *testing.T) {
 }
 
 func TestIPGroupNeverTakesWhatIsNoIPv4Address(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-ip-group", at...)
 	bad := []string{"10.0.0.256", "10.0.0.1/8", "0.0.0.0", "0.0.0.0/0", "127.0.0.1", "169.254.1.1", "224.0.0.1", "255.255.255.255", "2001:db8::1",
 		"10.0.0.1\n10.0.0.2", "10.0.0.1-10.0.0.9", "010.0.0.1", "host", "${x}", "", " ", "１0.0.0.1", strings.Repeat("1", 100000)}
@@ -74,6 +77,7 @@ func TestIPGroupNeverTakesWhatIsNoIPv4Address(t *testing.T) {
 }
 
 func TestIPGroupRefusesASenselessPlan(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-ip-group", append(at, `max_addresses = 3`, `on_empty = "refuse"`, `service_names = ["web"]`)...)
 	r.Give(t, moduletest.Instances("web", 3)...)
 	r.Apply(t)

@@ -22,21 +22,21 @@ func judgeGateway(_ *Server, o *object) *refusal {
 	}
 	named := map[string]bool{}
 	for _, collection := range slices.Sorted(maps.Keys(collections)) {
-		entries := list(o.properties(), collection)
+		entries := List(o.properties(), collection)
 		if len(entries) > collections[collection] {
 			return invalid("ApplicationGatewaySubResourceLimit", "Application gateway %s has %d %s; at most %d are allowed.", o.name, len(entries), collection, collections[collection])
 		}
 		for _, x := range entries {
 			entry, _ := x.(Body)
-			id := strings.ToLower(o.id + "/" + collection + "/" + text(entry, "name"))
-			if !networkName.MatchString(text(entry, "name")) || named[id] {
-				return invalid("ApplicationGatewayInvalidSubResourceName", "Application gateway %s has the name '%s' in %s, which is invalid or there twice.", o.name, text(entry, "name"), collection)
+			id := strings.ToLower(o.id + "/" + collection + "/" + Text(entry, "name"))
+			if !networkName.MatchString(Text(entry, "name")) || named[id] {
+				return invalid("ApplicationGatewayInvalidSubResourceName", "Application gateway %s has the name '%s' in %s, which is invalid or there twice.", o.name, Text(entry, "name"), collection)
 			}
 			named[id] = true
 		}
 	}
 	sku, _ := o.properties()["sku"].(Body)
-	if !oneOf(text(sku, "name"), "Standard_v2", "WAF_v2", "Basic") {
+	if !oneOf(Text(sku, "name"), "Standard_v2", "WAF_v2", "Basic") {
 		return invalid("ApplicationGatewayInvalidSku", "Application gateway %s has no valid SKU.", o.name)
 	}
 	if dangling := reference(o.properties(), strings.ToLower(o.id)+"/", named); dangling != "" {
@@ -54,8 +54,8 @@ func judgeGateway(_ *Server, o *object) *refusal {
 func reference(x any, prefix string, named map[string]bool) string {
 	switch x := x.(type) {
 	case Body:
-		id := strings.ToLower(text(x, "id"))
-		if text(x, "name") == "" && strings.HasPrefix(id, prefix) && !named[id] {
+		id := strings.ToLower(Text(x, "id"))
+		if Text(x, "name") == "" && strings.HasPrefix(id, prefix) && !named[id] {
 			return id
 		}
 		for _, inner := range x {
@@ -75,7 +75,7 @@ func reference(x any, prefix string, named map[string]bool) string {
 
 // entries gives the properties of what is in a collection.
 func (o *object) entries(collection string) (out []Body) {
-	for _, x := range list(o.properties(), collection) {
+	for _, x := range List(o.properties(), collection) {
 		entry, _ := x.(Body)
 		inner, _ := entry["properties"].(Body)
 		out = append(out, inner)
@@ -85,14 +85,14 @@ func (o *object) entries(collection string) (out []Body) {
 
 func judgeTargets(o *object) error {
 	for _, pool := range o.entries("backendAddressPools") {
-		targets := list(pool, "backendAddresses")
+		targets := List(pool, "backendAddresses")
 		if len(targets) > maxTargets {
 			return fmt.Errorf("a pool has %d targets; at most %d are allowed", len(targets), maxTargets)
 		}
 		var addresses []string
 		for _, x := range targets {
 			target, _ := x.(Body)
-			if a := text(target, "ipAddress"); a != "" {
+			if a := Text(target, "ipAddress"); a != "" {
 				addresses = append(addresses, a)
 			}
 		}
@@ -115,17 +115,17 @@ func judgeListeners(o *object) error {
 		address, _ := l["frontendIPConfiguration"].(Body)
 		hosts, _ := texts(l, "hostNames")
 		if len(hosts) == 0 {
-			hosts = []string{text(l, "hostName")}
+			hosts = []string{Text(l, "hostName")}
 		}
 		for _, h := range hosts {
-			key := strings.ToLower(text(address, "id") + " " + text(port, "id") + " " + h)
+			key := strings.ToLower(Text(address, "id") + " " + Text(port, "id") + " " + h)
 			if taken[key] {
 				return fmt.Errorf("two listeners have the same frontend, port and host name '%s'", h)
 			}
 			taken[key] = true
 		}
-		if certificate, _ := l["sslCertificate"].(Body); oneOf(text(l, "protocol"), "Https") == (text(certificate, "id") == "") {
-			return fmt.Errorf("a listener of protocol %s has or lacks a certificate", text(l, "protocol"))
+		if certificate, _ := l["sslCertificate"].(Body); oneOf(Text(l, "protocol"), "Https") == (Text(certificate, "id") == "") {
+			return fmt.Errorf("a listener of protocol %s has or lacks a certificate", Text(l, "protocol"))
 		}
 	}
 	return nil
@@ -136,7 +136,7 @@ func judgeRoutes(o *object) error {
 	for _, r := range o.entries("requestRoutingRules") {
 		priority, err := whole(r, "priority")
 		listener, _ := r["httpListener"].(Body)
-		switch id := strings.ToLower(text(listener, "id")); {
+		switch id := strings.ToLower(Text(listener, "id")); {
 		case err != nil || priority < 1 || priority > 20000 || priorities[priority]:
 			return fmt.Errorf("the priority %v of a rule is not from 1 to 20000 or there twice", r["priority"])
 		case id == "" || listeners[id]:
@@ -151,9 +151,9 @@ func judgeRoutes(o *object) error {
 // showGateway gives each entry its id, by which the entries name each other.
 func showGateway(o *object, p Body) {
 	for collection := range collections {
-		for _, x := range list(p, collection) {
+		for _, x := range List(p, collection) {
 			if entry, ok := x.(Body); ok {
-				entry["id"] = o.id + "/" + collection + "/" + text(entry, "name")
+				entry["id"] = o.id + "/" + collection + "/" + Text(entry, "name")
 			}
 		}
 	}

@@ -64,9 +64,9 @@ func showIPGroup(_ *object, p Body) {
 
 func usedIPGroup(o *object) string {
 	for _, by := range []string{"firewallPolicies", "firewalls"} {
-		for _, x := range list(o.properties(), by) {
+		for _, x := range List(o.properties(), by) {
 			reference, _ := x.(Body)
-			return text(reference, "id")
+			return Text(reference, "id")
 		}
 	}
 	return ""
@@ -84,15 +84,15 @@ func judgeRule(s *Server, o *object) *refusal {
 	if err != nil || priority < 100 || priority > 4096 {
 		return invalid("SecurityRuleInvalidPriority", "Security rule has invalid Priority. Value provided: %v Allowed range 100-4096.", p["priority"])
 	}
-	if !oneOf(text(p, "direction"), "Inbound", "Outbound") || !oneOf(text(p, "access"), "Allow", "Deny") || !oneOf(text(p, "protocol"), "Tcp", "Udp", "Icmp", "Esp", "Ah", "*") {
+	if !oneOf(Text(p, "direction"), "Inbound", "Outbound") || !oneOf(Text(p, "access"), "Allow", "Deny") || !oneOf(Text(p, "protocol"), "Tcp", "Udp", "Icmp", "Esp", "Ah", "*") {
 		return invalid("InvalidRequestFormat", "Security rule %s has no valid direction, access or protocol.", o.name)
 	}
-	if len(text(p, "description")) > 140 {
+	if len(Text(p, "description")) > 140 {
 		return invalid("SecurityRuleDescriptionTooLong", "The description of security rule %s has more than 140 characters.", o.name)
 	}
 	others := s.below(o.parent + "/securityRules")
 	for _, other := range others {
-		if has, _ := whole(other.properties(), "priority"); other.id != o.id && !strings.EqualFold(other.name, o.name) && has == priority && strings.EqualFold(text(other.properties(), "direction"), text(p, "direction")) {
+		if has, _ := whole(other.properties(), "priority"); other.id != o.id && !strings.EqualFold(other.name, o.name) && has == priority && strings.EqualFold(Text(other.properties(), "direction"), Text(p, "direction")) {
 			return invalid("SecurityRuleConflict", "Security rule %s conflicts with rule %s. Rules cannot have the same Priority and Direction.", o.name, other.name)
 		}
 	}
@@ -110,9 +110,9 @@ func judgeRule(s *Server, o *object) *refusal {
 // judgeSide looks at the addresses and ports of one side of a rule: one of a single
 // value and a list, and a list has neither tags nor *.
 func judgeSide(o *object, p Body, side string) *refusal {
-	single := text(p, side+"AddressPrefix")
+	single := Text(p, side+"AddressPrefix")
 	several, ok := texts(p, side+"AddressPrefixes")
-	if groups := list(p, side+"ApplicationSecurityGroups"); len(groups) > 0 {
+	if groups := List(p, side+"ApplicationSecurityGroups"); len(groups) > 0 {
 		return invalid("NotHere", "Application security groups are not known to this stand-in.")
 	}
 	switch {
@@ -127,7 +127,7 @@ func judgeSide(o *object, p Body, side string) *refusal {
 	if refused := judgeAddresses(several); refused != nil {
 		return refused
 	}
-	port := text(p, side+"PortRange")
+	port := Text(p, side+"PortRange")
 	ports, ok := texts(p, side+"PortRanges")
 	if !ok || port == "" == (len(ports) == 0) {
 		return invalid("SecurityRuleMissingPortRange", "Security rule %s must have exactly one of %sPortRange and %sPortRanges.", o.name, side, side)

@@ -25,25 +25,25 @@ func judgeNginx(s *Server, o *object) *refusal {
 	var all strings.Builder
 	paths := map[string]bool{}
 	for _, group := range []string{"files", "protectedFiles"} {
-		for _, x := range list(p, group) {
+		for _, x := range List(p, group) {
 			file, _ := x.(Body)
-			at := text(file, "virtualPath")
+			at := Text(file, "virtualPath")
 			if at != path.Clean(at) || !slices.ContainsFunc(writable, func(dir string) bool { return strings.HasPrefix(at, dir) }) || paths[at] {
 				return invalid("NginxConfigurationInvalidPath", "The file '%s' is there twice, or not in a directory that may be written to.", at)
 			}
 			paths[at] = true
-			if group == "protectedFiles" && text(file, "content") == "" {
-				file["content"] = text(find(before, group, at), "content") // it stays
+			if group == "protectedFiles" && Text(file, "content") == "" {
+				file["content"] = Text(find(before, group, at), "content") // it stays
 			}
-			content, err := base64.StdEncoding.DecodeString(text(file, "content"))
+			content, err := base64.StdEncoding.DecodeString(Text(file, "content"))
 			if err != nil || len(content) == 0 {
 				return invalid("NginxConfigurationInvalidContent", "The file '%s' is empty or not base64.", at)
 			}
 			all.Write(content)
 		}
 	}
-	if !paths[text(p, "rootFile")] {
-		return invalid("NginxConfigurationNoRootFile", "The root file '%s' is not among the files.", text(p, "rootFile"))
+	if !paths[Text(p, "rootFile")] {
+		return invalid("NginxConfigurationNoRootFile", "The root file '%s' is not among the files.", Text(p, "rootFile"))
 	}
 	if why := parseNginx(all.String()); why != "" {
 		return invalid("NginxConfigurationInvalid", "nginx: [emerg] %s", why)
@@ -77,8 +77,8 @@ func parseNginx(text string) string {
 
 // find gives a file of a group by its path.
 func find(p Body, group, at string) Body {
-	for _, x := range list(p, group) {
-		if file, _ := x.(Body); text(file, "virtualPath") == at {
+	for _, x := range List(p, group) {
+		if file, _ := x.(Body); Text(file, "virtualPath") == at {
 			return file
 		}
 	}
@@ -87,9 +87,9 @@ func find(p Body, group, at string) Body {
 
 // showNginx keeps the content of protected files to itself.
 func showNginx(_ *object, p Body) {
-	for _, x := range list(p, "protectedFiles") {
+	for _, x := range List(p, "protectedFiles") {
 		if file, ok := x.(Body); ok {
-			sum := sha256.Sum256([]byte(text(file, "content")))
+			sum := sha256.Sum256([]byte(Text(file, "content")))
 			file["contentHash"] = hex.EncodeToString(sum[:])
 			delete(file, "content")
 		}

@@ -9,18 +9,18 @@ import (
 func judgePool(s *Server, o *object) *refusal {
 	sku, _ := s.objects[strings.ToLower(o.parent)].body["sku"].(Body)
 	p := o.properties()
-	entries := list(p, "loadBalancerBackendAddresses")
-	if len(entries) > 0 && !oneOf(text(sku, "name"), "Standard") {
+	entries := List(p, "loadBalancerBackendAddresses")
+	if len(entries) > 0 && !oneOf(Text(sku, "name"), "Standard") {
 		return invalid("BackendAddressesNotSupported", "IP based backends need a load balancer of the Standard SKU.")
 	}
-	if len(entries) > 0 && len(list(p, "backendIPConfigurations")) > 0 {
+	if len(entries) > 0 && len(List(p, "backendIPConfigurations")) > 0 {
 		return invalid("BackendPoolMixesNicAndIp", "Backend pool %s holds network interfaces and cannot hold IP addresses too.", o.name)
 	}
 	seen := map[string]bool{}
 	var addresses []string
 	for _, x := range entries {
 		entry, _ := x.(Body)
-		name, inner := text(entry, "name"), Body{}
+		name, inner := Text(entry, "name"), Body{}
 		if b, ok := entry["properties"].(Body); ok {
 			inner = b
 		}
@@ -28,14 +28,14 @@ func judgePool(s *Server, o *object) *refusal {
 		switch {
 		case !networkName.MatchString(name) || seen[strings.ToLower(name)]:
 			return invalid("InvalidBackendAddressName", "Backend pool %s has an address with the name '%s', which is invalid or there twice.", o.name, name)
-		case !strings.HasPrefix(strings.ToLower(text(network, "id")), strings.ToLower(ID("Microsoft.Network/virtualNetworks/"))):
+		case !strings.HasPrefix(strings.ToLower(Text(network, "id")), strings.ToLower(ID("Microsoft.Network/virtualNetworks/"))):
 			return invalid("BackendAddressNeedsVirtualNetwork", "Address '%s' of backend pool %s has no virtual network.", name, o.name)
 		}
-		if _, err := netip.ParseAddr(text(inner, "ipAddress")); err != nil {
-			return invalid("InvalidIPAddress", "Address '%s' of backend pool %s has the invalid IP address '%s'.", name, o.name, text(inner, "ipAddress"))
+		if _, err := netip.ParseAddr(Text(inner, "ipAddress")); err != nil {
+			return invalid("InvalidIPAddress", "Address '%s' of backend pool %s has the invalid IP address '%s'.", name, o.name, Text(inner, "ipAddress"))
 		}
 		seen[strings.ToLower(name)] = true
-		addresses = append(addresses, text(inner, "ipAddress"))
+		addresses = append(addresses, Text(inner, "ipAddress"))
 	}
 	return judgeAddresses(addresses)
 }
@@ -56,16 +56,16 @@ func judgeRecord(_ *Server, o *object) *refusal {
 	if ttl, err := whole(p, "ttl"); err != nil || ttl < 1 || ttl > 1<<31-1 {
 		return invalid("InvalidTtl", "The TTL of record set '%s' is not from 1 to 2147483647.", o.name)
 	}
-	records := list(p, "aRecords")
+	records := List(p, "aRecords")
 	if len(records) == 0 || len(records) > maxRecords {
 		return invalid("RecordSetSizeLimit", "The record set '%s' has %d records; 1 to %d are allowed.", o.name, len(records), maxRecords)
 	}
 	var addresses []string
 	for _, x := range records {
 		record, _ := x.(Body)
-		a, err := netip.ParseAddr(text(record, "ipv4Address"))
+		a, err := netip.ParseAddr(Text(record, "ipv4Address"))
 		if err != nil || !a.Is4() {
-			return invalid("InvalidARecord", "The record set '%s' has the invalid IPv4 address '%s'.", o.name, text(record, "ipv4Address"))
+			return invalid("InvalidARecord", "The record set '%s' has the invalid IPv4 address '%s'.", o.name, Text(record, "ipv4Address"))
 		}
 		addresses = append(addresses, a.String())
 	}

@@ -30,6 +30,7 @@ func (r *rig) entries(tb testing.TB, pool string) []string {
 }
 
 func TestLBPoolsHoldTheAddressesOfTheirServices(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-lb", onBalancer...)
 	r.arm.Change(t, azure.ID(pools+"web"), func(p azure.Body) {
 		p["loadBalancerBackendAddresses"] = []any{azure.Body{"name": "by-hand", "properties": azure.Body{"ipAddress": "10.9.9.9", "virtualNetwork": azure.Body{"id": azure.ID("Microsoft.Network/virtualNetworks/hub")}}}}
@@ -65,6 +66,7 @@ func TestLBPoolsHoldTheAddressesOfTheirServices(t *testing.T) {
 }
 
 func TestLBOneWeightTakesOneInstanceOut(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-lb", onBalancer...)
 	r.Give(t, instance("web", "10.0.0.1", 80), instance("web", "10.0.0.2", 80))
 	r.Set(t, "instance_weights", map[string]any{moduletest.Key(1): 0})
@@ -76,6 +78,7 @@ func TestLBOneWeightTakesOneInstanceOut(t *testing.T) {
 }
 
 func TestLBTellsWhatEachEntryCosts(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-lb", onBalancer...)
 	r.arm.Delay()
 	r.Give(t, moduletest.Instances("web", 2)...)
@@ -87,6 +90,7 @@ func TestLBTellsWhatEachEntryCosts(t *testing.T) {
 }
 
 func TestLBRefusesASenselessPlan(t *testing.T) {
+	t.Parallel()
 	for sentence, c := range map[string]struct {
 		argument string
 		services []moduletest.Instance

@@ -27,6 +27,11 @@ func (s *Server) metadata() answer {
 	}}
 }
 
+// Credentials are the form by which the one client logs in.
+func Credentials() url.Values {
+	return url.Values{"grant_type": {"client_credentials"}, "client_id": {clientID}, "client_secret": {clientSecret}}
+}
+
 // token logs a client in. Nobody here checks a signature, so there is none.
 func token(r *http.Request, body []byte) answer {
 	form, err := url.ParseQuery(string(body))

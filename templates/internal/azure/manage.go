@@ -124,22 +124,22 @@ func (s *Server) remove(o *object, f *Fault) (answer, *refusal) {
 	return a, nil
 }
 
-// text gives a string of a document, "" if it is something else.
-func text(b Body, name string) string { t, _ := b[name].(string); return t }
+// Text gives a string of a document, "" if it is something else.
+func Text(b Body, name string) string { t, _ := b[name].(string); return t }
 
-// list gives a list of a document.
-func list(b Body, name string) []any { l, _ := b[name].([]any); return l }
+// List gives a list of a document.
+func List(b Body, name string) []any { l, _ := b[name].([]any); return l }
 
 // texts gives a list of strings; ok is false where there is anything else.
 func texts(b Body, name string) (out []string, ok bool) {
-	for _, x := range list(b, name) {
+	for _, x := range List(b, name) {
 		t, ok := x.(string)
 		if !ok {
 			return nil, false
 		}
 		out = append(out, t)
 	}
-	return out, b[name] == nil || list(b, name) != nil
+	return out, b[name] == nil || List(b, name) != nil
 }
 
 // whole gives a whole number of a document, or an error with its name.

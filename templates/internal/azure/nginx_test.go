@@ -71,6 +71,7 @@ func (r *rig) accepted(tb testing.TB) {
 }
 
 func TestAzureNginxHasTheUpstreamsOfServices(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-nginx", onDeployment...)
 	const upstreams = "/etc/nginx/conf.d/patchbay-upstreams.conf"
 	heavy := instance("web", "10.0.0.1", 80).With(func(i *moduletest.Instance) { i.Meta = map[string]string{"weight": "3"} })
@@ -103,6 +104,7 @@ func TestAzureNginxHasTheUpstreamsOfServices(t *testing.T) {
 }
 
 func TestAzureNginxShiftsTrafficAsACanarySays(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-nginx", onDeployment...)
 	of := func(version string) moduletest.Instance {
 		return instance("web", "10.0.0.1", 80).With(func(i *moduletest.Instance) { i.Meta = map[string]string{"version": version} })
@@ -119,6 +121,7 @@ func TestAzureNginxShiftsTrafficAsACanarySays(t *testing.T) {
 }
 
 func TestAzureNginxTakesNoHostileText(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-nginx", onDeployment...)
 	const inject = "; } server { listen 1; } upstream x { server 10.0.0.1:1"
 	bad := instance("web", "10.0.0.1"+inject, 80)
@@ -137,6 +140,7 @@ func TestAzureNginxTakesNoHostileText(t *testing.T) {
 }
 
 func TestAzureNginxRefusesASenselessPlan(t *testing.T) {
+	t.Parallel()
 	for sentence, c := range map[string]struct {
 		arguments []string
 		want      string
@@ -159,6 +163,7 @@ func TestAzureNginxRefusesASenselessPlan(t *testing.T) {
 }
 
 func TestAzureNginxJudgesInstancesAsNginxDoes(t *testing.T) {
+	t.Parallel()
 	ours, _ := templates.Builtin("azure-nginx")
 	theirs, _ := templates.Builtin("nginx")
 	for _, file := range []string{"instances.tf", "canary.tf"} {

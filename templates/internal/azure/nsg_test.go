@@ -26,6 +26,7 @@ func (r *rig) priorities(tb testing.TB) map[string]int {
 }
 
 func TestNSGRuleLetsPeersReachTheInstancesOfAService(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-nsg", append(onEdge, `service_names = ["web"]`)...)
 	for _, step := range []struct {
 		sentence  string
@@ -62,6 +63,7 @@ func TestNSGRuleLetsPeersReachTheInstancesOfAService(t *testing.T) {
 }
 
 func TestAServiceMoreMovesNoOtherRule(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-nsg", append(onEdge, `base_priority = 300`, `slots = 8`, `rules = { vpn = { priority = 302, peers = ["10.9.0.0/16", "10.8.0.0/16"], ports = ["*"] } }`)...)
 	foreign := azure.Body{"properties": azure.Body{"priority": 301, "direction": "Inbound", "access": "Deny", "protocol": "*", "sourceAddressPrefix": "*", "sourcePortRange": "*", "destinationAddressPrefix": "*", "destinationPortRange": "*"}}
 	r.arm.Seed(t, azure.ID(rules+"deny-all"), foreign)
@@ -109,6 +111,7 @@ func TestAServiceMoreMovesNoOtherRule(t *testing.T) {
 }
 
 func TestNSGRulesOfAServiceAsSource(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-nsg", append(onEdge, `rule_prefix = "out-"`, `members = "source"`, `direction = "Outbound"`, `peers = ["Sql"]`, `ports = ["1433", "5000-5010"]`, `ip_family = "IPv6"`)...)
 	r.Give(t, instance("app", "2001:DB8:0:0::1", 80), instance("app", "::1", 80), instance("app", "fe80::1", 80), instance("app", "10.0.0.1", 80))
 	r.Apply(t)
@@ -119,6 +122,7 @@ func TestNSGRulesOfAServiceAsSource(t *testing.T) {
 }
 
 func TestNSGRefusesASenselessPlan(t *testing.T) {
+	t.Parallel()
 	for sentence, c := range map[string]struct {
 		arguments []string
 		services  []moduletest.Instance
@@ -145,6 +149,7 @@ func TestNSGRefusesASenselessPlan(t *testing.T) {
 }
 
 func TestNSGRulesHaveSafeNamesOfTheirOwn(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, "azure-nsg", onEdge...)
 	names := []string{"web", "Web", "web.api", "web-", "-web", "a b", "a/b", "a%b", "é", strings.Repeat("x", 40), strings.Repeat("x", 41), "\x00", "${x}", "\"", " "}
 	var all []moduletest.Instance

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"patchbay/templates/internal/azure"
+	"patchbay/templates/internal/azure/provider"
 	"patchbay/templates/internal/moduletest"
 	"patchbay/templates/internal/standin"
 
@@ -42,7 +43,7 @@ func newRig(tb testing.TB, module string, arguments ...string) *rig {
 	tb.Helper()
 	r := &rig{Stack: moduletest.Bare(tb, module, slices.Clone(arguments)...), arm: azure.Start(tb)}
 	seed(tb, r.arm)
-	r.provider = standin.Start(tb, azure.Provider(r.arm))
+	r.provider = standin.Start(tb, provider.New(r.arm))
 	r.Write(tb, "providers.tf", []byte(providerBlock))
 	r.Env = append(r.Env, standin.Reattach(r.provider))
 	r.Init(tb)

@@ -54,9 +54,6 @@ type Server struct {
 	revision   int
 	delay      bool
 	waited     time.Duration
-
-	// pools is held while one client changes the entries of a backend pool.
-	pools sync.Mutex
 }
 
 // Start runs a stand-in that holds one empty resource group.
@@ -127,6 +124,24 @@ func (s *Server) Delay() {
 	s.delay = true
 }
 
+// Client trusts the stand-in.
+func (s *Server) Client() *http.Client { return s.web.Client() }
+
+// Pass counts time that a client of Azure would have waited, for polls and retries: no
+// test waits for it.
+func (s *Server) Pass(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waited += d
+}
+
+// Waited is the time that was passed since the start.
+func (s *Server) Waited() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.waited
+}
+
 // answer is what goes back to a client.
 type answer struct {
 	status int
@@ -166,7 +181,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // the connection ends without an answer
 	}
 	if !s.delay {
-		w.Header().Set(skipDelay, "true")
+		w.Header().Set(SkipDelay, "true")
 	}
 	for name, value := range a.header {
 		w.Header().Set(name, value)

@@ -23,8 +23,10 @@ locals {
   shown = { for s, addresses in local.sorted : s => var.overflow == "first" ? slice(addresses, 0, min(20, length(addresses))) : addresses }
 }
 
+# The provider fails where there is no record, so only what service_names vouches for is
+# read.
 data "azurerm_private_dns_a_record" "held" {
-  for_each            = toset([for s in local.emptied : s if var.on_empty == "hold"])
+  for_each            = var.on_empty == "hold" ? setintersection(local.emptied, var.service_names) : toset([])
   name                = local.records[each.key]
   zone_name           = local.zone[8]
   resource_group_name = local.zone[4]

@@ -77,7 +77,7 @@ variable "overflow" {
 }
 
 variable "on_empty" {
-  description = "Mode dns: what becomes of the record of a service without an instance left: hold (it keeps what it has now), remove, or refuse (the run fails)."
+  description = "Mode dns: what becomes of the record of a service without an instance left: hold (it keeps what it has now, if service_names has the service), remove, or refuse (the run fails)."
   type        = string
   default     = "hold"
   validation {

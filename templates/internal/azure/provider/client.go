@@ -1,4 +1,4 @@
-package azure
+package provider
 
 import (
 	"bytes"
@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"patchbay/templates/internal/azure"
 )
 
 // apiVersion is of all requests: the stand-in takes any that looks like one.
@@ -22,23 +24,26 @@ const pollEvery = 10 * time.Second
 
 // client makes requests as Azure's SDK does. Where that waits, it only counts the time.
 type client struct {
-	server *Server
+	server *azure.Server
 	http   *http.Client
 	token  string
 	// persist keeps the id of an object whose creation failed half way.
 	persist bool
+	// pools is held while the entries of a backend pool are changed.
+	pools sync.Mutex
 }
 
 // login asks where everything is and for a token.
-func (s *Server) login(ctx context.Context) (*client, error) {
-	c := &client{server: s, http: s.web.Client()}
+func login(ctx context.Context, s *azure.Server) (*client, error) {
+	c := &client{server: s, http: s.Client()}
 	where, _, err := c.send(ctx, http.MethodGet, "https://"+s.Host()+"/metadata/endpoints?api-version=2022-09-01", nil)
 	if err != nil {
 		return nil, fmt.Errorf("retrieving metadata: %w", err)
 	}
-	authentication, _ := where["authentication"].(Body)
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {clientID}, "client_secret": {clientSecret}, "scope": {text(where, "resourceManager") + ".default"}}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, text(authentication, "loginEndpoint")+Tenant+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	authentication, _ := where["authentication"].(azure.Body)
+	form := azure.Credentials()
+	form.Set("scope", azure.Text(where, "resourceManager")+".default")
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, azure.Text(authentication, "loginEndpoint")+azure.Tenant+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, fmt.Errorf("log in: %w", err)
 	}
@@ -47,25 +52,15 @@ func (s *Server) login(ctx context.Context) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log in: %w", err)
 	}
-	c.token = text(pass, "access_token")
+	c.token = azure.Text(pass, "access_token")
 	return c, nil
 }
 
-// Waited is how long the real provider would have waited for polls and retries since the
-// start.
-func (s *Server) Waited() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.waited
-}
-
 func (c *client) wait(header http.Header, every time.Duration) {
-	if header.Get(skipDelay) == "true" {
+	if header.Get(azure.SkipDelay) == "true" {
 		return
 	}
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	c.server.waited += every
+	c.server.Pass(every)
 }
 
 // status is an answer that is no success.
@@ -81,7 +76,7 @@ func (e *status) Error() string {
 
 // send makes a request again while the answer is that it should: too many requests, a
 // server's error, no answer.
-func (c *client) send(ctx context.Context, method, address string, body any) (Body, http.Header, error) {
+func (c *client) send(ctx context.Context, method, address string, body any) (azure.Body, http.Header, error) {
 	content, err := json.Marshal(body)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode request: %w", err)
@@ -107,7 +102,7 @@ func (c *client) send(ctx context.Context, method, address string, body any) (Bo
 	}
 }
 
-func (c *client) once(r *http.Request) (Body, http.Header, error) {
+func (c *client) once(r *http.Request) (azure.Body, http.Header, error) {
 	a, err := c.http.Do(r)
 	if err != nil {
 		return nil, nil, err
@@ -117,16 +112,16 @@ func (c *client) once(r *http.Request) (Body, http.Header, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read answer: %w", err)
 	}
-	out := Body{}
+	out := azure.Body{}
 	if len(content) > 0 {
 		if err := json.Unmarshal(content, &out); err != nil {
 			return nil, nil, fmt.Errorf("decode answer: %w", err)
 		}
 	}
 	if a.StatusCode >= 300 {
-		said, _ := out["error"].(Body)
+		said, _ := out["error"].(azure.Body)
 		seconds, _ := strconv.Atoi(a.Header.Get("Retry-After"))
-		return nil, a.Header, &status{code: a.StatusCode, said: text(said, "code") + ": " + text(said, "message"), after: time.Duration(seconds) * time.Second}
+		return nil, a.Header, &status{code: a.StatusCode, said: azure.Text(said, "code") + ": " + azure.Text(said, "message"), after: time.Duration(seconds) * time.Second}
 	}
 	return out, a.Header, nil
 }
@@ -136,7 +131,7 @@ func (c *client) url(id string) string {
 }
 
 // get gives an object, nil if there is none.
-func (c *client) get(ctx context.Context, id string) (Body, error) {
+func (c *client) get(ctx context.Context, id string) (azure.Body, error) {
 	out, _, err := c.send(ctx, http.MethodGet, c.url(id), nil)
 	if e, ok := err.(*status); ok && e.code == http.StatusNotFound {
 		return nil, nil
@@ -148,7 +143,7 @@ func (c *client) get(ctx context.Context, id string) (Body, error) {
 }
 
 // put writes an object and waits until it is done. began says that ARM took the request.
-func (c *client) put(ctx context.Context, id string, body Body) (began bool, err error) {
+func (c *client) put(ctx context.Context, id string, body azure.Body) (began bool, err error) {
 	_, header, err := c.send(ctx, http.MethodPut, c.url(id), body)
 	if err != nil {
 		return false, fmt.Errorf("performing CreateOrUpdate of %s: %w", id, err)
@@ -183,13 +178,13 @@ func (c *client) follow(ctx context.Context, header http.Header, id string) erro
 		if err != nil {
 			return err
 		}
-		properties, _ := out["properties"].(Body)
-		switch state := cmp.Or(text(properties, "provisioningState"), text(out, "status")); state {
+		properties, _ := out["properties"].(azure.Body)
+		switch state := cmp.Or(azure.Text(properties, "provisioningState"), azure.Text(out, "status")); state {
 		case "Succeeded", "":
 			return nil
 		case "Failed", "Canceled":
-			said, _ := out["error"].(Body)
-			return fmt.Errorf("the operation ended as %s: %s: %s", state, text(said, "code"), text(said, "message"))
+			said, _ := out["error"].(azure.Body)
+			return fmt.Errorf("the operation ended as %s: %s: %s", state, azure.Text(said, "code"), azure.Text(said, "message"))
 		}
 	}
 }

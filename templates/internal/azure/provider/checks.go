@@ -1,4 +1,4 @@
-package azure
+package provider
 
 import (
 	"encoding/base64"
@@ -14,8 +14,8 @@ import (
 var checks = map[string]func(standin.Object) error{
 	"azurerm_network_security_rule": checkRule,
 	"azurerm_private_dns_a_record": func(o standin.Object) error {
-		if n := len(o.Strings("records")); n > maxRecords {
-			return fmt.Errorf("too many list items: records supports %d item maximum, but config has %d declared", maxRecords, n)
+		if n := len(o.Strings("records")); n > 20 {
+			return fmt.Errorf("too many list items: records supports %d item maximum, but config has %d declared", 20, n)
 		}
 		return nil
 	},

@@ -1,16 +1,17 @@
-package azure
+package provider
 
 import (
 	"context"
 	"errors"
 	"fmt"
 
+	"patchbay/templates/internal/azure"
 	"patchbay/templates/internal/standin"
 )
 
-// Provider is hashicorp/azurerm, as far as the shipped modules use it, with all requests
+// New gives hashicorp/azurerm, as far as the shipped modules use it, with all requests
 // that the real one makes to s for an object, in its order.
-func Provider(s *Server) standin.Provider {
+func New(s *azure.Server) standin.Provider {
 	return standin.Provider{
 		Source: "hashicorp/azurerm",
 		Schema: standin.AzureRM(),
@@ -19,7 +20,7 @@ func Provider(s *Server) standin.Provider {
 			if len(features) != 1 {
 				return nil, errors.New("insufficient features blocks: the provider block needs features {}")
 			}
-			c, err := s.login(ctx)
+			c, err := login(ctx, s)
 			if err != nil {
 				return nil, err
 			}
@@ -50,9 +51,9 @@ func (c *client) calls() standin.Calls {
 type resource struct {
 	id func(standin.Object) string
 	// expand makes the document of a PUT; before is what ARM has, nil if nothing.
-	expand func(o standin.Object, before Body) Body
+	expand func(o standin.Object, before azure.Body) azure.Body
 	// flatten reads a document; what it does not tell stays as in state.
-	flatten func(state standin.Object, document Body) standin.Object
+	flatten func(state standin.Object, document azure.Body) standin.Object
 	// direct is without polls and without a GET before each change.
 	direct bool
 }
@@ -83,7 +84,7 @@ func (c *client) call(r resource) standin.Call {
 		},
 		Update: func(ctx context.Context, prior, planned standin.Object) (standin.Object, error) {
 			id := r.id(prior)
-			var before Body
+			var before azure.Body
 			if !r.direct {
 				var err error
 				if before, err = c.get(ctx, id); err != nil || before == nil {
@@ -99,7 +100,7 @@ func (c *client) call(r resource) standin.Call {
 	}
 }
 
-func (c *client) write(ctx context.Context, r resource, id string, body Body) (began bool, err error) {
+func (c *client) write(ctx context.Context, r resource, id string, body azure.Body) (began bool, err error) {
 	if r.direct {
 		_, _, err := c.send(ctx, "PUT", c.url(id), body)
 		return false, err

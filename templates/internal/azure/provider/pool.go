@@ -1,4 +1,4 @@
-package azure
+package provider
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"patchbay/templates/internal/azure"
 	"patchbay/templates/internal/standin"
 )
 
@@ -27,12 +28,12 @@ func (c *client) addressCall() standin.Call {
 			return nil, err
 		}
 		for _, x := range entries {
-			entry, _ := x.(Body)
-			p, _ := entry["properties"].(Body)
-			network, _ := p["virtualNetwork"].(Body)
-			if text(entry, "name") == state.String("name") {
+			entry, _ := x.(azure.Body)
+			p, _ := entry["properties"].(azure.Body)
+			network, _ := p["virtualNetwork"].(azure.Body)
+			if azure.Text(entry, "name") == state.String("name") {
 				return state.With(standin.Object{
-					"id":         pool["id"].(string) + "/addresses/" + text(entry, "name"),
+					"id":         pool["id"].(string) + "/addresses/" + azure.Text(entry, "name"),
 					"ip_address": p["ipAddress"], "virtual_network_id": network["id"], "inbound_nat_rule_port_mapping": []any{},
 				}), nil
 			}
@@ -40,8 +41,8 @@ func (c *client) addressCall() standin.Call {
 		return nil, nil
 	}
 	write := func(ctx context.Context, o standin.Object, change func([]any) ([]any, error)) error {
-		c.server.pools.Lock() // the provider's own lock, one for each name of a pool
-		defer c.server.pools.Unlock()
+		c.pools.Lock() // the provider's own lock, one for each name of a pool
+		defer c.pools.Unlock()
 		pool, entries, err := c.pool(ctx, o)
 		if err != nil {
 			return err
@@ -49,14 +50,14 @@ func (c *client) addressCall() standin.Call {
 		if entries, err = change(entries); err != nil {
 			return err
 		}
-		p, _ := pool["properties"].(Body)
+		p, _ := pool["properties"].(azure.Body)
 		p["loadBalancerBackendAddresses"] = entries
 		_, err = c.put(ctx, o.String("backend_address_pool_id"), pool)
 		return err
 	}
 	named := func(o standin.Object, entry any) bool {
-		e, _ := entry.(Body)
-		return text(e, "name") == o.String("name")
+		e, _ := entry.(azure.Body)
+		return azure.Text(e, "name") == o.String("name")
 	}
 	return standin.Call{
 		Read: read,
@@ -103,12 +104,12 @@ func (c *client) addressCall() standin.Call {
 	}
 }
 
-func entryOf(o standin.Object) Body {
-	return Body{"name": o["name"], "properties": Body{"ipAddress": o["ip_address"], "virtualNetwork": Body{"id": o["virtual_network_id"]}}}
+func entryOf(o standin.Object) azure.Body {
+	return azure.Body{"name": o["name"], "properties": azure.Body{"ipAddress": o["ip_address"], "virtualNetwork": azure.Body{"id": o["virtual_network_id"]}}}
 }
 
 // pool reads a load balancer and one of its pools, with the pool's entries.
-func (c *client) pool(ctx context.Context, o standin.Object) (pool Body, entries []any, err error) {
+func (c *client) pool(ctx context.Context, o standin.Object) (pool azure.Body, entries []any, err error) {
 	id := o.String("backend_address_pool_id")
 	balancer, err := c.get(ctx, balancerOf(id))
 	if err == nil {
@@ -120,11 +121,11 @@ func (c *client) pool(ctx context.Context, o standin.Object) (pool Body, entries
 	if err != nil {
 		return nil, nil, err
 	}
-	if sku, _ := balancer["sku"].(Body); text(sku, "name") == "Basic" {
+	if sku, _ := balancer["sku"].(azure.Body); azure.Text(sku, "name") == "Basic" {
 		return nil, nil, errors.New("backend addresses are not supported on Basic SKU Load Balancers")
 	}
-	p, _ := pool["properties"].(Body)
-	return pool, list(p, "loadBalancerBackendAddresses"), nil
+	p, _ := pool["properties"].(azure.Body)
+	return pool, azure.List(p, "loadBalancerBackendAddresses"), nil
 }
 
 func balancerOf(pool string) string {
@@ -139,9 +140,7 @@ func (c *client) sight(ctx context.Context, o standin.Object, every time.Duratio
 			return err
 		}
 	}
-	c.server.mu.Lock()
-	defer c.server.mu.Unlock()
-	c.server.waited += (sightings - 1) * every
+	c.server.Pass((sightings - 1) * every)
 	return nil
 }
 
@@ -154,12 +153,12 @@ func (c *client) readPool(ctx context.Context, config standin.Object) (standin.O
 	if err != nil {
 		return nil, err
 	}
-	p, _ := document["properties"].(Body)
+	p, _ := document["properties"].(azure.Body)
 	addresses := []any{}
-	for _, x := range list(p, "loadBalancerBackendAddresses") {
-		entry, _ := x.(Body)
-		inner, _ := entry["properties"].(Body)
-		network, _ := inner["virtualNetwork"].(Body)
+	for _, x := range azure.List(p, "loadBalancerBackendAddresses") {
+		entry, _ := x.(azure.Body)
+		inner, _ := entry["properties"].(azure.Body)
+		network, _ := inner["virtualNetwork"].(azure.Body)
 		addresses = append(addresses, map[string]any{"name": entry["name"], "ip_address": inner["ipAddress"], "virtual_network_id": network["id"], "inbound_nat_rule_port_mapping": []any{}})
 	}
 	return config.With(standin.Object{"id": id, "backend_address": addresses}), nil

@@ -1,4 +1,4 @@
-package azure
+package provider
 
 import (
 	"cmp"
@@ -6,23 +6,24 @@ import (
 	"fmt"
 	"strings"
 
+	"patchbay/templates/internal/azure"
 	"patchbay/templates/internal/standin"
 )
 
 var ipGroup = resource{
 	id: func(o standin.Object) string { return within(o, "Microsoft.Network/ipGroups/"+o.String("name")) },
-	expand: func(o standin.Object, before Body) Body {
-		properties, _ := before["properties"].(Body)
+	expand: func(o standin.Object, before azure.Body) azure.Body {
+		properties, _ := before["properties"].(azure.Body)
 		if properties == nil {
-			properties = Body{}
+			properties = azure.Body{}
 		}
 		properties["ipAddresses"] = o.Strings("cidrs")
-		return Body{"location": o["location"], "tags": o["tags"], "properties": properties}
+		return azure.Body{"location": o["location"], "tags": o["tags"], "properties": properties}
 	},
-	flatten: func(state standin.Object, document Body) standin.Object {
-		p, _ := document["properties"].(Body)
+	flatten: func(state standin.Object, document azure.Body) standin.Object {
+		p, _ := document["properties"].(azure.Body)
 		return state.With(standin.Object{
-			"cidrs": list(p, "ipAddresses"), "location": document["location"], "tags": document["tags"],
+			"cidrs": azure.List(p, "ipAddresses"), "location": document["location"], "tags": document["tags"],
 			"firewall_ids": ids(p, "firewalls"), "firewall_policy_ids": ids(p, "firewallPolicies"),
 		})
 	},
@@ -30,14 +31,14 @@ var ipGroup = resource{
 
 // within makes the id of a path in the resource group that an object names.
 func within(o standin.Object, path string) string {
-	return "/subscriptions/" + Subscription + "/resourceGroups/" + o.String("resource_group_name") + "/providers/" + path
+	return "/subscriptions/" + azure.Subscription + "/resourceGroups/" + o.String("resource_group_name") + "/providers/" + path
 }
 
-func ids(p Body, name string) []any {
+func ids(p azure.Body, name string) []any {
 	out := []any{}
-	for _, x := range list(p, name) {
-		reference, _ := x.(Body)
-		out = append(out, text(reference, "id"))
+	for _, x := range azure.List(p, name) {
+		reference, _ := x.(azure.Body)
+		out = append(out, azure.Text(reference, "id"))
 	}
 	return out
 }
@@ -51,8 +52,8 @@ var rule = resource{
 	id: func(o standin.Object) string {
 		return within(o, "Microsoft.Network/networkSecurityGroups/"+o.String("network_security_group_name")+"/securityRules/"+o.String("name"))
 	},
-	expand: func(o standin.Object, _ Body) Body {
-		p := Body{"description": o["description"], "priority": o["priority"], "direction": o["direction"], "access": o["access"], "protocol": o["protocol"]}
+	expand: func(o standin.Object, _ azure.Body) azure.Body {
+		p := azure.Body{"description": o["description"], "priority": o["priority"], "direction": o["direction"], "access": o["access"], "protocol": o["protocol"]}
 		for _, side := range []string{"source", "destination"} {
 			for argument, name := range sides {
 				if list, ok := o[side+"_"+argument].([]any); ok && len(list) > 0 {
@@ -62,20 +63,22 @@ var rule = resource{
 				}
 			}
 		}
-		return Body{"name": o["name"], "properties": p}
+		return azure.Body{"name": o["name"], "properties": p}
 	},
-	flatten: func(state standin.Object, document Body) standin.Object { return state.With(flattenRule(document)) },
+	flatten: func(state standin.Object, document azure.Body) standin.Object {
+		return state.With(flattenRule(document))
+	},
 }
 
-func flattenRule(document Body) standin.Object {
-	p, _ := document["properties"].(Body)
-	out := standin.Object{"name": document["name"], "description": text(p, "description"), "priority": p["priority"], "direction": p["direction"], "access": p["access"], "protocol": p["protocol"]}
+func flattenRule(document azure.Body) standin.Object {
+	p, _ := document["properties"].(azure.Body)
+	out := standin.Object{"name": document["name"], "description": azure.Text(p, "description"), "priority": p["priority"], "direction": p["direction"], "access": p["access"], "protocol": p["protocol"]}
 	for _, side := range []string{"source", "destination"} {
 		for argument, name := range sides {
 			if strings.HasSuffix(argument, "s") && !strings.HasSuffix(argument, "address") {
-				out[side+"_"+argument] = append([]any{}, list(p, side+name)...)
+				out[side+"_"+argument] = append([]any{}, azure.List(p, side+name)...)
 			} else {
-				out[side+"_"+argument] = text(p, side+name)
+				out[side+"_"+argument] = azure.Text(p, side+name)
 			}
 		}
 		out[side+"_application_security_group_ids"] = []any{}
@@ -92,10 +95,10 @@ func (c *client) readSecurityGroup(ctx context.Context, config standin.Object) (
 	if err != nil {
 		return nil, err
 	}
-	p, _ := document["properties"].(Body)
+	p, _ := document["properties"].(azure.Body)
 	rules := []any{}
-	for _, x := range list(p, "securityRules") {
-		r, _ := x.(Body)
+	for _, x := range azure.List(p, "securityRules") {
+		r, _ := x.(azure.Body)
 		rules = append(rules, map[string]any(flattenRule(r)))
 	}
 	return config.With(standin.Object{"id": id, "location": document["location"], "security_rule": rules, "tags": document["tags"]}), nil
@@ -107,31 +110,31 @@ func (c *client) readIPGroups(ctx context.Context, config standin.Object) (stand
 		return nil, err
 	}
 	names, found := []any{}, []any{}
-	for _, x := range list(document, "value") {
-		group, _ := x.(Body)
-		if strings.Contains(text(group, "name"), config.String("name")) {
-			names, found = append(names, text(group, "name")), append(found, text(group, "id"))
+	for _, x := range azure.List(document, "value") {
+		group, _ := x.(azure.Body)
+		if strings.Contains(azure.Text(group, "name"), config.String("name")) {
+			names, found = append(names, azure.Text(group, "name")), append(found, azure.Text(group, "id"))
 		}
 	}
-	return config.With(standin.Object{"id": "/subscriptions/" + Subscription + "/resourceGroups/" + config.String("resource_group_name"), "names": names, "ids": found}), nil
+	return config.With(standin.Object{"id": "/subscriptions/" + azure.Subscription + "/resourceGroups/" + config.String("resource_group_name"), "names": names, "ids": found}), nil
 }
 
 var record = resource{
 	direct: true,
 	id:     func(o standin.Object) string { return o.String("private_dns_zone_id") + "/A/" + o.String("name") },
-	expand: func(o standin.Object, _ Body) Body {
+	expand: func(o standin.Object, _ azure.Body) azure.Body {
 		records := []any{}
 		for _, r := range o.Strings("records") {
-			records = append(records, Body{"ipv4Address": r})
+			records = append(records, azure.Body{"ipv4Address": r})
 		}
-		return Body{"name": o["name"], "properties": Body{"ttl": o["ttl"], "aRecords": records, "metadata": o["tags"]}}
+		return azure.Body{"name": o["name"], "properties": azure.Body{"ttl": o["ttl"], "aRecords": records, "metadata": o["tags"]}}
 	},
-	flatten: func(state standin.Object, document Body) standin.Object {
-		p, _ := document["properties"].(Body)
+	flatten: func(state standin.Object, document azure.Body) standin.Object {
+		p, _ := document["properties"].(azure.Body)
 		records := []any{}
-		for _, x := range list(p, "aRecords") {
-			r, _ := x.(Body)
-			records = append(records, text(r, "ipv4Address"))
+		for _, x := range azure.List(p, "aRecords") {
+			r, _ := x.(azure.Body)
+			records = append(records, azure.Text(r, "ipv4Address"))
 		}
 		return state.With(standin.Object{"records": records, "ttl": p["ttl"], "fqdn": p["fqdn"], "tags": p["metadata"]})
 	},
@@ -147,34 +150,34 @@ var recordData = resource{
 
 var nginx = resource{
 	id: func(o standin.Object) string { return o.String("nginx_deployment_id") + "/configurations/default" },
-	expand: func(o standin.Object, _ Body) Body {
-		p := Body{"rootFile": o["root_file"]}
+	expand: func(o standin.Object, _ azure.Body) azure.Body {
+		p := azure.Body{"rootFile": o["root_file"]}
 		for block, name := range map[string]string{"config_file": "files", "protected_file": "protectedFiles"} {
 			files := []any{}
 			for _, f := range o.Objects(block) {
-				files = append(files, Body{"content": f["content"], "virtualPath": f["virtual_path"]})
+				files = append(files, azure.Body{"content": f["content"], "virtualPath": f["virtual_path"]})
 			}
 			p[name] = files
 		}
-		return Body{"name": "default", "properties": p}
+		return azure.Body{"name": "default", "properties": p}
 	},
-	flatten: func(state standin.Object, document Body) standin.Object {
-		p, _ := document["properties"].(Body)
+	flatten: func(state standin.Object, document azure.Body) standin.Object {
+		p, _ := document["properties"].(azure.Body)
 		open, secret := []any{}, []any{}
-		for _, x := range list(p, "files") {
-			f, _ := x.(Body)
+		for _, x := range azure.List(p, "files") {
+			f, _ := x.(azure.Body)
 			open = append(open, map[string]any{"content": f["content"], "virtual_path": f["virtualPath"]})
 		}
-		for _, x := range list(p, "protectedFiles") {
-			f, _ := x.(Body)
+		for _, x := range azure.List(p, "protectedFiles") {
+			f, _ := x.(azure.Body)
 			file := map[string]any{"virtual_path": f["virtualPath"], "content_hash": f["contentHash"], "content": ""}
 			for _, has := range state.Objects("protected_file") { // a GET does not show it
-				if has.String("virtual_path") == text(f, "virtualPath") {
+				if has.String("virtual_path") == azure.Text(f, "virtualPath") {
 					file["content"] = has["content"]
 				}
 			}
 			secret = append(secret, file)
 		}
-		return state.With(standin.Object{"root_file": cmp.Or(text(p, "rootFile"), state.String("root_file")), "config_file": open, "protected_file": secret})
+		return state.With(standin.Object{"root_file": cmp.Or(azure.Text(p, "rootFile"), state.String("root_file")), "config_file": open, "protected_file": secret})
 	},
 }

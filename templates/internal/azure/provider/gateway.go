@@ -1,8 +1,9 @@
-package azure
+package provider
 
 import (
 	"strings"
 
+	"patchbay/templates/internal/azure"
 	"patchbay/templates/internal/standin"
 )
 
@@ -49,75 +50,75 @@ var gateway = resource{
 	flatten: flattenGateway,
 }
 
-func expandGateway(o standin.Object, _ Body) Body {
+func expandGateway(o standin.Object, _ azure.Body) azure.Body {
 	id := within(o, "Microsoft.Network/applicationGateways/"+o.String("name"))
-	p := Body{"enableHttp2": o.Bool("http2_enabled")}
+	p := azure.Body{"enableHttp2": o.Bool("http2_enabled")}
 	for _, sku := range o.Objects("sku") {
-		p["sku"] = Body{"name": sku["name"], "tier": sku["tier"], "capacity": sku["capacity"]}
+		p["sku"] = azure.Body{"name": sku["name"], "tier": sku["tier"], "capacity": sku["capacity"]}
 	}
 	for _, a := range o.Objects("autoscale_configuration") {
-		p["autoscaleConfiguration"] = Body{"minCapacity": a["min_capacity"], "maxCapacity": a["max_capacity"]}
+		p["autoscaleConfiguration"] = azure.Body{"minCapacity": a["min_capacity"], "maxCapacity": a["max_capacity"]}
 	}
 	for _, a := range o.Objects("ssl_policy") {
-		p["sslPolicy"] = Body{"policyType": a["policy_type"], "policyName": a["policy_name"]}
+		p["sslPolicy"] = azure.Body{"policyType": a["policy_type"], "policyName": a["policy_name"]}
 	}
 	if policy := o.String("firewall_policy_id"); policy != "" {
-		p["firewallPolicy"] = Body{"id": policy}
+		p["firewallPolicy"] = azure.Body{"id": policy}
 	}
 	pools := []any{}
 	for _, pool := range o.Objects("backend_address_pool") {
 		targets := []any{}
 		for _, a := range pool.Strings("ip_addresses") {
-			targets = append(targets, Body{"ipAddress": a})
+			targets = append(targets, azure.Body{"ipAddress": a})
 		}
 		for _, a := range pool.Strings("fqdns") {
-			targets = append(targets, Body{"fqdn": a})
+			targets = append(targets, azure.Body{"fqdn": a})
 		}
-		pools = append(pools, Body{"name": pool["name"], "properties": Body{"backendAddresses": targets}})
+		pools = append(pools, azure.Body{"name": pool["name"], "properties": azure.Body{"backendAddresses": targets}})
 	}
 	p["backendAddressPools"] = pools
 	for _, part := range parts {
 		entries := []any{}
 		for _, b := range o.Objects(part.block) {
-			entries = append(entries, Body{"name": b["name"], "properties": part.expand(b, id)})
+			entries = append(entries, azure.Body{"name": b["name"], "properties": part.expand(b, id)})
 		}
 		p[part.collection] = entries
 	}
-	identity := Body{"type": "None"}
+	identity := azure.Body{"type": "None"}
 	for _, i := range o.Objects("identity") {
-		users := Body{}
+		users := azure.Body{}
 		for _, u := range i.Strings("identity_ids") {
-			users[u] = Body{}
+			users[u] = azure.Body{}
 		}
-		identity = Body{"type": i["type"], "userAssignedIdentities": users}
+		identity = azure.Body{"type": i["type"], "userAssignedIdentities": users}
 	}
-	return Body{"location": o["location"], "tags": o["tags"], "zones": o["zones"], "identity": identity, "properties": p}
+	return azure.Body{"location": o["location"], "tags": o["tags"], "zones": o["zones"], "identity": identity, "properties": p}
 }
 
-func (p part) expand(b standin.Object, gateway string) Body {
-	out := Body{}
+func (p part) expand(b standin.Object, gateway string) azure.Body {
+	out := azure.Body{}
 	for _, f := range p.fields {
 		switch x := b[f.argument]; {
 		case x == nil || x == "":
 		case f.ref == "":
 			out[f.name] = x
 		case f.ref == "id":
-			out[f.name] = Body{"id": x}
+			out[f.name] = azure.Body{"id": x}
 		default:
-			out[f.name] = Body{"id": gateway + "/" + f.ref + "/" + b.String(f.argument)}
+			out[f.name] = azure.Body{"id": gateway + "/" + f.ref + "/" + b.String(f.argument)}
 		}
 	}
 	for _, d := range b.Objects("connection_draining") {
-		out["connectionDraining"] = Body{"enabled": d["enabled"], "drainTimeoutInSec": d["drain_timeout_sec"]}
+		out["connectionDraining"] = azure.Body{"enabled": d["enabled"], "drainTimeoutInSec": d["drain_timeout_sec"]}
 	}
 	return out
 }
 
-func flattenGateway(state standin.Object, document Body) standin.Object {
-	p, _ := document["properties"].(Body)
+func flattenGateway(state standin.Object, document azure.Body) standin.Object {
+	p, _ := document["properties"].(azure.Body)
 	out := state.With(standin.Object{"location": document["location"], "tags": document["tags"], "zones": document["zones"], "http2_enabled": p["enableHttp2"], "private_endpoint_connection": []any{}})
 	single := func(block, name string, arguments map[string]string) {
-		if inner, ok := p[name].(Body); ok {
+		if inner, ok := p[name].(azure.Body); ok {
 			b := map[string]any{}
 			for argument, field := range arguments {
 				b[argument] = inner[field]
@@ -131,15 +132,15 @@ func flattenGateway(state standin.Object, document Body) standin.Object {
 		out["identity"] = []any{map[string]any(i.With(standin.Object{"principal_id": "", "tenant_id": ""}))}
 	}
 	pools := []any{}
-	for _, x := range list(p, "backendAddressPools") {
-		entry, _ := x.(Body)
-		inner, _ := entry["properties"].(Body)
+	for _, x := range azure.List(p, "backendAddressPools") {
+		entry, _ := x.(azure.Body)
+		inner, _ := entry["properties"].(azure.Body)
 		addresses, names := []any{}, []any{}
-		for _, x := range list(inner, "backendAddresses") {
-			if target, _ := x.(Body); text(target, "fqdn") != "" {
-				names = append(names, text(target, "fqdn"))
+		for _, x := range azure.List(inner, "backendAddresses") {
+			if target, _ := x.(azure.Body); azure.Text(target, "fqdn") != "" {
+				names = append(names, azure.Text(target, "fqdn"))
 			} else {
-				addresses = append(addresses, text(target, "ipAddress"))
+				addresses = append(addresses, azure.Text(target, "ipAddress"))
 			}
 		}
 		pools = append(pools, like(state, "backend_address_pool", map[string]any{"id": entry["id"], "name": entry["name"], "ip_addresses": addresses, "fqdns": names}))
@@ -147,8 +148,8 @@ func flattenGateway(state standin.Object, document Body) standin.Object {
 	out["backend_address_pool"] = pools
 	for _, part := range parts {
 		blocks := []any{}
-		for _, x := range list(p, part.collection) {
-			entry, _ := x.(Body)
+		for _, x := range azure.List(p, part.collection) {
+			entry, _ := x.(azure.Body)
 			blocks = append(blocks, like(state, part.block, part.flatten(entry)))
 		}
 		out[part.block] = blocks
@@ -156,12 +157,12 @@ func flattenGateway(state standin.Object, document Body) standin.Object {
 	return out
 }
 
-func (p part) flatten(entry Body) map[string]any {
-	inner, _ := entry["properties"].(Body)
+func (p part) flatten(entry azure.Body) map[string]any {
+	inner, _ := entry["properties"].(azure.Body)
 	out := map[string]any{"id": entry["id"], "name": entry["name"]}
 	for _, f := range p.fields {
-		reference, _ := inner[f.name].(Body)
-		id := text(reference, "id")
+		reference, _ := inner[f.name].(azure.Body)
+		id := azure.Text(reference, "id")
 		switch f.ref {
 		case "":
 			out[f.argument] = inner[f.name]
@@ -172,7 +173,7 @@ func (p part) flatten(entry Body) map[string]any {
 			out[strings.TrimSuffix(f.argument, "_name")+"_id"] = id
 		}
 	}
-	if d, ok := inner["connectionDraining"].(Body); ok {
+	if d, ok := inner["connectionDraining"].(azure.Body); ok {
 		out["connection_draining"] = []any{map[string]any{"enabled": d["enabled"], "drain_timeout_sec": d["drainTimeoutInSec"]}}
 	}
 	return out
@@ -192,7 +193,7 @@ func like(state standin.Object, block string, got map[string]any) map[string]any
 		}
 	}
 	for _, name := range computed[block] {
-		got[name] = text(got, name)
+		got[name] = azure.Text(got, name)
 	}
 	return got
 }
