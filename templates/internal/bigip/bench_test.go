@@ -12,6 +12,7 @@ import (
 var benched = map[string][]string{
 	"f5-as3":      {`tenant = "edge"`, `virtual_servers = { web = { virtual_address = "10.9.0.1" } }`},
 	"f5-firewall": {`service_names = ["web"]`},
+	"f5-pool":     {taskPools},
 }
 
 // BenchmarkModule measures one change of one instance, given and applied, and counts the
@@ -21,6 +22,7 @@ func BenchmarkModule(b *testing.B) {
 		for _, count := range []int{1, 100, 1000} {
 			b.Run(fmt.Sprintf("%s/%d", module, count), func(b *testing.B) {
 				d := bigip.New(b)
+				d.AddDiscovery(task)
 				s, _ := bigip.Stack(b, d, module, nil, arguments...)
 				services := moduletest.Instances("web", count)
 				s.Give(b, services...)

@@ -165,6 +165,20 @@ func TestPoolNeverEmptiesAListByDestroyingIt(t *testing.T) {
 	}
 }
 
+func TestPoolEmptiesAListWhenItsModuleIsTakenAway(t *testing.T) {
+	d, s := newEvents(t)
+	s.Give(t, at("10.0.0.1", 80))
+	s.Apply(t)
+	s.Write(t, "main.tf", []byte("variable \"services\" {\n  type = any\n}\n"))
+	s.Apply(t)
+	if got := nodesOf(d, task); len(got) != 0 {
+		t.Errorf("nodes = %q", got)
+	}
+	if d.Object("ltm/pool", "/shop/web/web_pool") == nil {
+		t.Error("AS3's pool is gone")
+	}
+}
+
 func TestPoolRefusesToBeEmptyWhenToldSo(t *testing.T) {
 	d, s := newEvents(t, `on_empty = "refuse"`)
 	s.Give(t, at("10.0.0.1", 80))

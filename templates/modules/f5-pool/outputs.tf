@@ -41,6 +41,6 @@ output "warnings" {
   description = "What works now and will not for long."
   value = var.mode == "event" ? [] : [
     for pool, members in local.members :
-    "${pool} has ${length(members)} members, each of them an object that costs three requests in every run; above 50 give the pool to AS3 and use mode event" if length(members) > 50
+    "${pool} has ${length(members)} members, each of them an object that costs two requests in every run; above 50 give the pool to AS3 and use mode event" if length(members) > 50
   ]
 }
