@@ -91,6 +91,21 @@ func TestPoolSendsTheNodesOfAServiceInOneCall(t *testing.T) {
 	}
 }
 
+func TestPoolIsSharedByTheServicesThatNameIt(t *testing.T) {
+	d := bigip.New(t)
+	d.AddDiscovery(task)
+	s, _ := bigip.Stack(t, d, "f5-pool", nil, `pools = { web = "/shop/web/web_pool", api = "~shop~web~web_pool" }`)
+	s.Give(t, at("10.0.0.1", 80), at("10.0.0.2", 80).With(func(i *moduletest.Instance) { i.Name = "api" }))
+	s.Apply(t)
+	if diff := cmp.Diff([]string{"10.0.0.1 80", "10.0.0.2 80"}, nodesOf(d, task)); diff != "" {
+		t.Errorf("nodes (-want +got):\n%s", diff)
+	}
+	if posts := d.Count("POST", "/service-discovery/"); posts != 1 {
+		t.Errorf("%d POST, want 1", posts)
+	}
+	s.Settled(t)
+}
+
 func TestPoolOfAnEmptiedServiceKeepsItsNodes(t *testing.T) {
 	d := bigip.New(t)
 	d.AddDiscovery(task)

@@ -13,7 +13,7 @@
 //			return standin.Calls{"bigip_ltm_pool": {Create: s.createPool, Read: s.readPool, Update: s.updatePool, Delete: s.deletePool}}, nil
 //		},
 //	})
-//	stack := moduletest.Bare(t, "f5-pool", `services = var.services`)
+//	stack := moduletest.Bare(t, "f5-pool", `pools = { web = "/shop/web/web_pool" }`)
 //	stack.Env = append(stack.Env, standin.Reattach(server))
 //	stack.Init(t)
 //	server.Inject(standin.Fault{Call: "create", Resource: "bigip_ltm_pool", After: errors.New("connection reset")})

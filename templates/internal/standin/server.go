@@ -142,6 +142,7 @@ func (w wire) ReadResource(ctx context.Context, r *tfprotov5.ReadResourceRequest
 func (w wire) PlanResourceChange(_ context.Context, r *tfprotov5.PlanResourceChangeRequest) (*tfprotov5.PlanResourceChangeResponse, error) {
 	// The real providers' SDK asks for this: it plans defaults where there are no
 	// computed attributes. What is applied is held to the plan here all the same.
+	//lint:ignore SA1019 it is meant for that SDK alone, which is what this stands in for
 	out := &tfprotov5.PlanResourceChangeResponse{UnsafeToUseLegacyTypeSystem: true, PlannedPrivate: r.PriorPrivate}
 	b := w.provider.Schema.resources[r.TypeName]
 	prior, _, err := b.open(r.PriorState)
