@@ -7,7 +7,7 @@ import (
 	"patchbay/agent/internal/httpapi"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
-	"patchbay/tasks/diff"
+	"patchbay/tasks/diff/reason"
 )
 
 // command is an operator's request; answer gets exactly one value. None of the
@@ -63,7 +63,7 @@ type operation struct {
 	answer   chan<- reply
 	snapshot catalog.Snapshot
 	input    tasks.Input
-	seen     diff.Seen
+	seen     reason.Seen
 }
 
 func (r *runner) obey(soft, hard context.Context, c command, stopping bool) {

@@ -9,7 +9,7 @@ import (
 
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
-	"patchbay/tasks/diff"
+	"patchbay/tasks/diff/reason"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -42,7 +42,7 @@ type runner struct {
 	snapshots <-chan catalog.Snapshot
 	leave     context.CancelFunc // ends the watch that fills snapshots
 	snapshot  *catalog.Snapshot  // newest; nil before the first
-	seen      diff.Seen          // since when instances are as they are
+	seen      reason.Seen        // since when instances are as they are
 	input     tasks.Input        // projection of snapshot
 	ran       ran                // what the newest run was started with
 	applied   weights            // of the newest run that succeeded

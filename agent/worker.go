@@ -13,7 +13,8 @@ import (
 	"patchbay/agent/internal/filter"
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
-	"patchbay/tasks/diff"
+	"patchbay/tasks/diff/reason"
+	"patchbay/tasks/diff/text"
 	"patchbay/templates"
 
 	"github.com/hashicorp/cronexpr"
@@ -59,7 +60,7 @@ type job struct {
 	input    tasks.Input
 	record   tasks.Record
 	// seen tells since when instances are as the snapshot shows them.
-	seen diff.Seen
+	seen reason.Seen
 	// report takes progress; nil when nobody listens.
 	report chan<- tasks.Run
 	// inspect plans and reviews only; no run is recorded. text asks for
@@ -311,9 +312,9 @@ func (a *attempt) enter(p tasks.Phase) {
 		"digest", a.input.Digest.Short(), "took", a.now().Sub(a.started).Round(time.Millisecond).String()}
 	switch {
 	case p == tasks.Held:
-		a.log.Warn("plan was held", append(line, "plan", a.run.Plan.Summary(), "devices", diff.Summary(a.run.Devices, a.run.MoreDevices), "why", why(a.verdict))...)
+		a.log.Warn("plan was held", append(line, "plan", a.run.Plan.Summary(), "devices", text.Summary(a.run.Devices, a.run.MoreDevices), "why", why(a.verdict))...)
 	case p == tasks.Applied:
-		a.log.Info("task run", append(line, "plan", a.run.Plan.Summary(), "devices", diff.Summary(a.run.Devices, a.run.MoreDevices))...)
+		a.log.Info("task run", append(line, "plan", a.run.Plan.Summary(), "devices", text.Summary(a.run.Devices, a.run.MoreDevices))...)
 	case p.Ended():
 		a.log.Info("task run", line...)
 	default:

@@ -48,7 +48,7 @@ func goPackages(t *testing.T) (out []goPackage) {
 }
 
 // middle are the pure packages.
-var middle = []string{"patchbay/tasks", "patchbay/tasks/catalog", "patchbay/tasks/diff", "patchbay/tasks/diff/lists", "patchbay/tasks/rollout", "patchbay/templates", "patchbay/templates/lint", "patchbay/templates/trial", "patchbay/xds", "patchbay/xds/chain", "patchbay/xds/mesh"}
+var middle = []string{"patchbay/tasks", "patchbay/tasks/catalog", "patchbay/tasks/diff", "patchbay/tasks/diff/lists", "patchbay/tasks/diff/reason", "patchbay/tasks/diff/text", "patchbay/tasks/rollout", "patchbay/templates", "patchbay/templates/lint", "patchbay/templates/source", "patchbay/templates/trial", "patchbay/xds", "patchbay/xds/chain", "patchbay/xds/mesh"}
 
 // worldly are packages that reach the world; net/netip and net/url do not.
 var worldly = []string{"os", "os/exec", "os/signal", "syscall", "net", "net/http", "log", "log/slog", "github.com/hashicorp/go-hclog"}

@@ -8,9 +8,11 @@ import (
 
 // Bounds of what a run keeps of its plan in the device's words.
 const (
-	// MaxDevices is how many changes are told, MaxItems how many items of one kind
-	// of change, MaxAlike how many objects that change alike.
+	// MaxDevices is how many changes are told, MaxReasons how many reasons for items
+	// of one object that come, go or change, MaxItems how many items of one reason,
+	// MaxAlike how many objects that change alike.
 	MaxDevices = 50
+	MaxReasons = 30
 	MaxItems   = 20
 	MaxAlike   = 20
 )

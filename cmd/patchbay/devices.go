@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"patchbay/tasks"
-	"patchbay/tasks/diff"
+	devicetext "patchbay/tasks/diff/text"
 
 	"github.com/spf13/cobra"
 )
@@ -27,7 +27,7 @@ func effectOf(r tasks.Run) effect { return effect{r.Task, r.Plan, r.Devices, r.M
 // summary tells in one line what a plan does: in the words of the devices, or by the
 // number of objects when those are not known.
 func (e effect) summary() string {
-	if s := diff.Summary(e.list, e.more); s != "" {
+	if s := devicetext.Summary(e.list, e.more); s != "" {
 		return s
 	}
 	return summary(e.plan)
@@ -40,7 +40,7 @@ func (p *page) devices(indent int, now time.Time, e effect) {
 		p.plan(indent, e.task, e.plan)
 		return
 	}
-	for _, line := range diff.Text(e.list, e.more, now.Local()) {
+	for _, line := range devicetext.Text(e.list, e.more, now.Local()) {
 		p.line(indent, "%s", line)
 	}
 	if e.plan.Outputs {

@@ -10,6 +10,8 @@ import (
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
 	"patchbay/tasks/diff"
+	"patchbay/tasks/diff/reason"
+	"patchbay/tasks/diff/text"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -23,6 +25,10 @@ func webView(instances ...catalog.Instance) *catalog.View {
 func webTask() tasks.Task {
 	return tasks.Task{Name: "t", Module: "builtin/haproxy",
 		Condition: tasks.Condition{UseAsModuleInput: true, Services: &tasks.Services{Selector: catalog.Selector{Names: []string{"web"}}}}}
+}
+
+func givenOf(p tasks.Plan, applied tasks.AppliedInput, views ...*catalog.View) diff.Given {
+	return diff.Given{Plan: p, Given: reason.Given{Task: webTask(), Applied: &applied, Views: views}}
 }
 
 func digests() tasks.Plan {
@@ -44,13 +50,13 @@ func TestAThousandMembersWithOneReasonAreOneLine(t *testing.T) {
 	for _, i := range was {
 		in.Services = append(in.Services, tasks.Service{Instance: i})
 	}
-	g := diff.Given{Task: webTask(), Plan: digests(), Applied: &tasks.AppliedInput{Members: in.Members(), At: noon},
-		Wanted: tasks.Input{Services: in.Services[973:]}, Views: []*catalog.View{webView(ill...)}}
+	g := givenOf(digests(), tasks.AppliedInput{Members: in.Members(), At: noon}, webView(ill...))
+	g.Wanted = tasks.Input{Services: in.Services[973:]}
 	g.Seen = g.Seen.See(catalog.NewSnapshot(webView(was...)), noon).See(catalog.NewSnapshot(g.Views...), noon.Add(time.Minute))
 	list, more := diff.Of(g)
 	want := []string{`backend web 1000 → 27 servers, − 10.1.0.0:80, 10.1.0.1:80, 10.1.0.2:80, 10.1.0.3:80, 10.1.0.4:80 and 968 more ` +
 		`because check "http /health" is critical since 12:01:00 (dial 0)`}
-	if d := cmp.Diff(want, diff.Text(list, more, noon)); d != "" {
+	if d := cmp.Diff(want, text.Text(list, more, noon)); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
 	if got := list[0].Items[0]; len(got.Items) != tasks.MaxItems || got.More != 973-tasks.MaxItems {
@@ -64,13 +70,33 @@ func TestLinesAndChangesAreBounded(t *testing.T) {
 		p.Changes = append(p.Changes, tasks.Change{Address: fmt.Sprintf("module.t.acme.o%d", n), Type: "acme", Action: tasks.Update,
 			Fields: []tasks.Field{{Path: fmt.Sprint("a", n), Before: "1", After: "2"}}})
 	}
-	list, more := diff.Of(diff.Given{Task: webTask(), Plan: p})
+	list, more := diff.Of(givenOf(p, tasks.AppliedInput{}))
 	if len(list) != tasks.MaxDevices || more != 150 {
 		t.Fatalf("%d changes and %d more", len(list), more)
 	}
-	lines := diff.Text(list, more, noon)
+	lines := text.Text(list, more, noon)
 	if len(lines) != 41 || lines[40] != "and 160 more" {
 		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
+	}
+}
+
+func TestReasonsAreBounded(t *testing.T) {
+	var was, is tasks.Input
+	for n := range 100 {
+		i := anInstance(n, catalog.Passing)
+		was.Services = append(was.Services, tasks.Service{Instance: i})
+		i.Port = 81
+		is.Services = append(is.Services, tasks.Service{Instance: i})
+	}
+	g := givenOf(digests(), tasks.AppliedInput{Members: was.Members()})
+	g.Wanted = is
+	list, _ := diff.Of(g)
+	counts := map[string]int{}
+	for _, i := range list[0].Items {
+		counts[i.What] += len(i.Items) + i.More
+	}
+	if len(list[0].Items) != 2*(tasks.MaxReasons+1) || counts[tasks.ItemAdded] != 100 || counts[tasks.ItemRemoved] != 100 {
+		t.Errorf("%d reasons for %v", len(list[0].Items), counts)
 	}
 }
 
@@ -81,9 +107,9 @@ func TestIdenticalChangesOfManyObjectsAreGrouped(t *testing.T) {
 			Names: map[string]string{"name": fmt.Sprintf("g%02d", n)},
 			Lists: []tasks.List{{Path: "cidrs", Before: 1, After: 2, Added: []tasks.Element{{"": "10.0.0.1/32"}}}}})
 	}
-	list, more := diff.Of(diff.Given{Task: webTask(), Plan: p})
+	list, more := diff.Of(givenOf(p, tasks.AppliedInput{}))
 	want := []string{"IP group g00, g01, g02, g03, g04 and 25 more 1 → 2 addresses, + 10.0.0.1/32"}
-	if d := cmp.Diff(want, diff.Text(list, more, noon)); d != "" {
+	if d := cmp.Diff(want, text.Text(list, more, noon)); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
 }
@@ -92,7 +118,7 @@ func TestTimesOfOneReasonAreTheFirstAndTheLast(t *testing.T) {
 	a, b := anInstance(1, catalog.Passing), anInstance(2, catalog.Passing)
 	in := tasks.Input{Services: []tasks.Service{{Instance: a}, {Instance: b}}}
 	first, both := webView(anInstance(1, catalog.Critical), b), webView(anInstance(1, catalog.Critical), anInstance(2, catalog.Critical))
-	g := diff.Given{Task: webTask(), Plan: digests(), Applied: &tasks.AppliedInput{Members: in.Members()}, Views: []*catalog.View{both}}
+	g := givenOf(digests(), tasks.AppliedInput{Members: in.Members()}, both)
 	for n, v := range []*catalog.View{webView(a, b), first, first, both} {
 		g.Seen = g.Seen.See(catalog.NewSnapshot(v), noon.Add(time.Duration(n)*time.Minute))
 	}
@@ -101,14 +127,14 @@ func TestTimesOfOneReasonAreTheFirstAndTheLast(t *testing.T) {
 		noon:                     `backend web 2 → 0 servers, − 10.0.0.1:80, 10.0.0.2:80 because check "http /health" is critical since 12:01:00 to 12:03:00`,
 		noon.Add(24 * time.Hour): `backend web 2 → 0 servers, − 10.0.0.1:80, 10.0.0.2:80 because check "http /health" is critical since 2026-11-21 12:01:00 to 2026-11-21 12:03:00`,
 	} {
-		if d := cmp.Diff([]string{want}, diff.Text(list, more, day)); d != "" {
+		if d := cmp.Diff([]string{want}, text.Text(list, more, day)); d != "" {
 			t.Errorf("-want +got:\n%s", d)
 		}
 	}
 }
 
 func TestOnlySoManyInstancesThatLeftAreRemembered(t *testing.T) {
-	var seen diff.Seen
+	var seen reason.Seen
 	var all []catalog.Member
 	for round := range 3 {
 		var list []catalog.Instance
@@ -121,8 +147,10 @@ func TestOnlySoManyInstancesThatLeftAreRemembered(t *testing.T) {
 		seen = seen.See(catalog.NewSnapshot(webView(list...)), noon.Add(time.Duration(round)*time.Minute))
 	}
 	seen = seen.See(catalog.NewSnapshot(webView()), noon.Add(3*time.Minute))
-	list, _ := diff.Of(diff.Given{Task: webTask(), Plan: digests(), Applied: &tasks.AppliedInput{Members: all}, Views: []*catalog.View{webView()}, Seen: seen})
-	if len(list) != 1 || len(list[0].Items) != 1 || !strings.Contains(strings.Join(diff.Text(list, 0, noon), ""), "1800 → 0 servers") {
+	g := givenOf(digests(), tasks.AppliedInput{Members: all}, webView())
+	g.Seen = seen
+	list, _ := diff.Of(g)
+	if len(list) != 1 || len(list[0].Items) != 1 || !strings.Contains(strings.Join(text.Text(list, 0, noon), ""), "1800 → 0 servers") {
 		t.Fatalf("%+v", list)
 	}
 	// The oldest 600 are forgotten: since when they are gone is not known any more.
@@ -133,12 +161,14 @@ func TestOnlySoManyInstancesThatLeftAreRemembered(t *testing.T) {
 
 func TestAViewThatDidNotChangeKeepsItsTimes(t *testing.T) {
 	ill := webView(anInstance(1, catalog.Critical))
-	seen := diff.Seen{}.See(catalog.NewSnapshot(webView(anInstance(1, catalog.Passing))), noon)
+	seen := reason.Seen{}.See(catalog.NewSnapshot(webView(anInstance(1, catalog.Passing))), noon)
 	for n := range 5 {
 		seen = seen.See(catalog.NewSnapshot(ill), noon.Add(time.Duration(n+1)*time.Minute))
 	}
 	in := tasks.Input{Services: []tasks.Service{{Instance: anInstance(1, catalog.Passing)}}}
-	list, _ := diff.Of(diff.Given{Task: webTask(), Plan: digests(), Applied: &tasks.AppliedInput{Members: in.Members()}, Views: []*catalog.View{ill}, Seen: seen})
+	g := givenOf(digests(), tasks.AppliedInput{Members: in.Members()}, ill)
+	g.Seen = seen
+	list, _ := diff.Of(g)
 	if w := list[0].Items[0].Why; !w.Since.Equal(noon.Add(time.Minute)) || w.Earlier {
 		t.Errorf("why is %+v", w)
 	}

@@ -8,45 +8,23 @@ import (
 
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
+	"patchbay/tasks/diff/reason"
+	"patchbay/tasks/diff/text"
 )
 
 // Given is all that a plan is told from.
 type Given struct {
-	Task tasks.Task
+	reason.Given
 	Plan tasks.Plan
-	// Applied is the input that reached the devices last; nil when nothing is known.
-	Applied *tasks.AppliedInput
-	Wanted  tasks.Input
-	// Views are those of the task's snapshot.
-	Views []*catalog.View
-	Seen  Seen
 	// Causes are what changed in Consul since the last run.
 	Causes []catalog.Delta
-	// Destroyed says that the plan destroys what the task made, as was asked for.
-	Destroyed bool
 }
-
-func (g Given) before() []catalog.Member {
-	if g.Applied == nil {
-		return nil
-	}
-	return g.Applied.Members
-}
-
-func (g Given) after() []catalog.Member {
-	if g.Destroyed {
-		return nil
-	}
-	return g.Wanted.Members()
-}
-
-func (r *reasons) traits() map[string]tasks.Trait { return r.Wanted.Traits() }
 
 // Of tells a plan: what is lost first, then in the order of the plan. At most
 // [tasks.MaxDevices] changes are listed; more counts the rest. The lines of each are
-// not written yet: see [Write].
+// not written yet: see [text.Write].
 func Of(g Given) (list []tasks.DeviceChange, more int) {
-	t := teller{reasons: newReasons(g), owners: map[string]*owner{}}
+	t := teller{Reasons: reason.New(g.Given), causes: g.Causes, owners: map[string]*owner{}}
 	if name, ok := strings.CutPrefix(g.Task.Module, "builtin/"); ok {
 		t.module = name
 	}
@@ -104,5 +82,5 @@ func fingerprint(d tasks.DeviceChange) string {
 	case space > 0:
 		d.Object = d.Object[:space]
 	}
-	return strings.Join(lines(d, time.Time{}), "\n")
+	return strings.Join(text.Lines(d, time.Time{}), "\n")
 }

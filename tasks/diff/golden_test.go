@@ -17,6 +17,7 @@ import (
 	"patchbay/tasks/catalog"
 	"patchbay/tasks/diff"
 	"patchbay/tasks/diff/lists"
+	"patchbay/tasks/diff/text"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -39,7 +40,7 @@ func TestAPlanIsToldInTheDevicesWords(t *testing.T) {
 			}
 			g, now := given(t, a)
 			list, more := diff.Of(g)
-			got := strings.Join(diff.Text(list, more, now), "\n") + "\n(" + diff.Summary(list, more) + ")\n"
+			got := strings.Join(text.Text(list, more, now), "\n") + "\n(" + text.Summary(list, more) + ")\n"
 			if *update {
 				rewrite(t, file, a, got)
 			}

@@ -9,20 +9,25 @@ import (
 	"time"
 
 	"patchbay/tasks"
+	"patchbay/tasks/diff/text"
 )
 
 // order is that in which changes of items are told: losses first.
 var order = []string{tasks.ItemRemoved, tasks.ItemChanged, tasks.ItemAdded}
 
 // group makes one entry of all items that change in one way for one reason, in the
-// order of their first.
+// order of their first; those beyond [tasks.MaxReasons] have one without a reason.
 func group(what string, list []told) (out []tasks.ItemChange) {
 	slices.SortStableFunc(list, func(a, b told) int { return compareItems(a.item, b.item) })
 	at := map[string]int{}
 	for _, x := range list {
-		x.item, x.detail = clean(x.item, maxText), clean(x.detail, maxText)
-		id := x.detail + "\x00" + sameness(x.why)
+		x.item, x.detail = text.Clean(x.item, text.MaxName), text.Clean(x.detail, text.MaxName)
+		id := "because " + x.detail + "\x00" + sameness(x.why)
 		n, found := at[id]
+		if !found && len(out) >= tasks.MaxReasons {
+			id, x.detail, x.why = "", "", nil
+			n, found = at[id]
+		}
 		if !found {
 			at[id] = len(out)
 			out = append(out, tasks.ItemChange{What: what, Items: []string{x.item}, Detail: x.detail, Why: x.why})
@@ -33,7 +38,7 @@ func group(what string, list []told) (out []tasks.ItemChange) {
 		} else {
 			out[n].More++
 		}
-		if x.why != nil {
+		if x.why != nil && out[n].Why != nil {
 			out[n].Why = widen(*out[n].Why, *x.why)
 		}
 	}

@@ -8,11 +8,15 @@ import (
 	"strings"
 
 	"patchbay/tasks"
+	"patchbay/tasks/catalog"
+	"patchbay/tasks/diff/reason"
+	"patchbay/tasks/diff/text"
 )
 
 // teller collects what is told of a plan.
 type teller struct {
-	*reasons
+	*reason.Reasons
+	causes []catalog.Delta
 	module string // the shipped one, without builtin/; "" for others
 	out    []tasks.DeviceChange
 	// owners collect resources that are items of one object, in order.
@@ -52,7 +56,7 @@ func (t *teller) change(c tasks.Change) {
 			t.plain(w, c)
 			return
 		}
-		t.own(clean(block, maxText), "objects", c, key)
+		t.own(text.Clean(block, text.MaxName), "objects", c, key)
 	default:
 		t.plain(w, c)
 	}
@@ -69,10 +73,10 @@ func (t *teller) own(object, unit string, c tasks.Change, item string) {
 	x := told{item: item}
 	switch c.Action {
 	case tasks.Create:
-		x.why = t.added(item)
+		x.why = t.Added(item)
 		o.what[tasks.ItemAdded] = append(o.what[tasks.ItemAdded], x)
 	case tasks.Delete, tasks.Forget:
-		x.why = t.removed(item)
+		x.why = t.Removed(item)
 		o.what[tasks.ItemRemoved] = append(o.what[tasks.ItemRemoved], x)
 	default:
 		x.detail = strings.Join(notes(c), ", ")
@@ -109,7 +113,7 @@ func (t *teller) size(o *owner) *tasks.Size {
 			service = x.why.Service
 		}
 	}
-	was, is := t.memberItems(service, endpoint)
+	was, is := t.Members(service, reason.Endpoint)
 	if service == "" || len(is)-len(was) != len(o.what[tasks.ItemAdded])-len(o.what[tasks.ItemRemoved]) {
 		return nil
 	}
@@ -147,13 +151,13 @@ func (t *teller) items(l tasks.List) (out []tasks.ItemChange) {
 			}
 			continue
 		}
-		by[tasks.ItemAdded] = append(by[tasks.ItemAdded], told{item: item, why: t.added(item)})
+		by[tasks.ItemAdded] = append(by[tasks.ItemAdded], told{item: item, why: t.Added(item)})
 	}
 	for _, e := range l.Removed {
 		item, _ := itemOf(e)
 		if left := gone[item]; len(left) > 0 {
 			gone[item] = left[1:]
-			by[tasks.ItemRemoved] = append(by[tasks.ItemRemoved], told{item: item, why: t.removed(item)})
+			by[tasks.ItemRemoved] = append(by[tasks.ItemRemoved], told{item: item, why: t.Removed(item)})
 		}
 	}
 	for _, what := range order {
@@ -207,7 +211,7 @@ func notes(c tasks.Change) (out []string) {
 			more++
 			continue
 		}
-		out = append(out, fmt.Sprintf("%s %s → %s", clean(f.Path, maxText), orNothing(clean(f.Before, maxValue)), orNothing(clean(f.After, maxValue))))
+		out = append(out, fmt.Sprintf("%s %s → %s", text.Clean(f.Path, text.MaxName), orNothing(text.Clean(f.Before, maxValue)), orNothing(text.Clean(f.After, maxValue))))
 	}
 	if more > 0 {
 		out = append(out, fmt.Sprintf("%d more attributes", more))

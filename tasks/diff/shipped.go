@@ -11,6 +11,8 @@ import (
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
 	"patchbay/tasks/diff/lists"
+	"patchbay/tasks/diff/reason"
+	"patchbay/tasks/diff/text"
 
 	"github.com/zclconf/go-cty/cty"
 )
@@ -36,13 +38,13 @@ func (t *teller) shipped() {
 func (t *teller) told(w words) {
 	titles := t.titles()
 	made := !slices.ContainsFunc(t.data, func(c tasks.Change) bool { return c.Action != tasks.Create })
-	for _, service := range t.services() {
+	for _, service := range t.Services() {
 		name, field, changes := titles.of(service)
 		if !changes && len(titles.fields) > 0 && !titles.partial && titles.any {
 			continue
 		}
 		d := t.service(service, made)
-		d.Object, d.Unit = clean(w.word+" "+name, maxText), w.unit
+		d.Object, d.Unit = text.Clean(w.word+" "+name, text.MaxName), w.unit
 		if len(d.Items) == 0 && changes {
 			d.Notes = t.settings(service, field)
 		}
@@ -52,38 +54,13 @@ func (t *teller) told(w words) {
 	}
 }
 
-// services are those that the module had or has, in order.
-func (t *teller) services() []string {
-	names := map[string]bool{}
-	for _, list := range []map[string]catalog.Member{t.was, t.is} {
-		for _, m := range list {
-			names[m.Service] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
-}
-
-// memberItems gives the members of a service as items, each with one of its members.
-func (t *teller) memberItems(service string, at func(catalog.Member) string) (was, is map[string]catalog.Member) {
-	pick := func(list map[string]catalog.Member) map[string]catalog.Member {
-		out := map[string]catalog.Member{}
-		for _, m := range list {
-			if old, taken := out[at(m)]; m.Service == service && m.Address != "" && (!taken || m.Key < old.Key) {
-				out[at(m)] = m
-			}
-		}
-		return out
-	}
-	return pick(t.was), pick(t.is)
-}
-
 // service tells the members of one service that come, go and change.
 func (t *teller) service(service string, made bool) tasks.DeviceChange {
-	at, weights := endpoint, true
+	at, weights := reason.Endpoint, true
 	if slices.Contains(hosts, t.module) {
 		at, weights = func(m catalog.Member) string { return m.Address }, false
 	}
-	was, is := t.memberItems(service, at)
+	was, is := t.Members(service, at)
 	if made {
 		was = nil
 	}
@@ -95,21 +72,21 @@ func (t *teller) service(service string, made bool) tasks.DeviceChange {
 		d.Action = tasks.Delete
 	}
 	by := map[string][]told{}
-	for _, item := range slices.Sorted(maps.Keys(was)) {
+	for item, old := range was { // in no order: group sorts the few that differ
 		m, stays := is[item]
 		if !stays {
-			by[tasks.ItemRemoved] = append(by[tasks.ItemRemoved], told{item: item, why: t.left(was[item])})
-		} else if detail, why := t.changed(m, weights); detail != "" {
+			by[tasks.ItemRemoved] = append(by[tasks.ItemRemoved], told{item: item, why: t.Left(old)})
+		} else if detail, why := t.Changed(m, weights); detail != "" {
 			by[tasks.ItemChanged] = append(by[tasks.ItemChanged], told{item: item, detail: detail, why: why})
 		}
 	}
-	for _, item := range slices.Sorted(maps.Keys(is)) {
+	for item := range is {
 		if _, there := was[item]; there {
 			continue
 		}
 		x := told{item: item}
-		if _, had := t.was[is[item].Key]; !made || !had {
-			x.why = t.came(is[item])
+		if !made || !t.Had(is[item]) {
+			x.why = t.Came(is[item])
 		}
 		by[tasks.ItemAdded] = append(by[tasks.ItemAdded], x)
 	}
@@ -124,12 +101,12 @@ func (t *teller) settings(service string, f tasks.Field) (out []string) {
 	before, after := pairs(f.Before), pairs(f.After)
 	for _, name := range slices.Sorted(maps.Keys(after)) {
 		if was, had := before[name]; had && was != after[name] && !strings.Contains(name, "sha") && len(out) < maxNotes {
-			out = append(out, clean(fmt.Sprintf("%s %s → %s", name, was, after[name]), maxText))
+			out = append(out, text.Clean(fmt.Sprintf("%s %s → %s", name, was, after[name]), text.MaxName))
 		}
 	}
-	for _, d := range t.Causes {
+	for _, d := range t.causes {
 		if d.Service == service && d.Instance != "" && d.What == "changed" && len(out) < maxNotes {
-			out = append(out, clean(fmt.Sprintf("instance %s changed its %s", d.Instance, d.To), maxText))
+			out = append(out, text.Clean(fmt.Sprintf("instance %s changed its %s", d.Instance, d.To), text.MaxName))
 		}
 	}
 	if len(out) == 0 {
@@ -191,7 +168,7 @@ func (t *teller) titles() titles {
 			out.prefix = v.AsString()
 		}
 	}
-	for _, s := range t.services() {
+	for _, s := range t.Services() {
 		_, _, found := out.of(s)
 		out.any = out.any || found
 	}

@@ -8,6 +8,8 @@ import (
 
 	"patchbay/tasks"
 	"patchbay/tasks/diff/lists"
+	"patchbay/tasks/diff/reason"
+	"patchbay/tasks/diff/text"
 )
 
 // words is what is known of a type of resource.
@@ -85,7 +87,7 @@ func (w words) object(c tasks.Change) string {
 	if w.word == "" || name == "" {
 		return ""
 	}
-	return w.word + " " + clean(plainName(name), maxText)
+	return w.word + " " + text.Clean(plainName(name), text.MaxName)
 }
 
 // plainName gives a name without what all names of the device begin with.
@@ -105,28 +107,28 @@ var within = regexp.MustCompile(`\["((?:[^"\\]|\\.)*)"\]`)
 // list gives the object and the unit of one list of a resource.
 func (w words) list(c tasks.Change, l tasks.List, task string) (object, unit string) {
 	if l.Object != "" {
-		return clean(l.Object, maxText), l.Unit
+		return text.Clean(l.Object, text.MaxName), l.Unit
 	}
 	object = w.object(c)
 	if object == "" {
-		return generic(task, c.Address) + " " + clean(l.Path, maxText), ""
+		return generic(task, c.Address) + " " + text.Clean(l.Path, text.MaxName), ""
 	}
 	unit, known := w.lists[within.ReplaceAllString(l.Path, "[]")]
 	if !known {
 		unit = w.unit
 		if w.lists != nil { // a list beside the known ones is told by its own name
-			return object + " " + clean(l.Path, maxText), ""
+			return object + " " + text.Clean(l.Path, text.MaxName), ""
 		}
 	}
 	if m := within.FindStringSubmatch(l.Path); m != nil && w.inner != "" {
-		object = w.inner + " " + clean(m[1], maxText) + " of " + object
+		object = w.inner + " " + text.Clean(m[1], text.MaxName) + " of " + object
 	}
 	return object, unit
 }
 
 // generic is Terraform's address without the task's own module.
 func generic(task, address string) string {
-	return clean(strings.TrimPrefix(address, "module."+task+"."), maxText)
+	return text.Clean(strings.TrimPrefix(address, "module."+task+"."), text.MaxName)
 }
 
 // itemOf tells an element as an item, and what else it says. Values with one item are
@@ -144,7 +146,7 @@ func itemOf(e tasks.Element) (item string, rest tasks.Element) {
 	}
 	item = take("", "ip", "ip_address", "address")
 	if item != "" && rest["port"] != "" {
-		item = hostPort(item, take("port"))
+		item = reason.HostPort(item, take("port"))
 	}
 	if item == "" {
 		item = take("name", "key", "virtual_path")
