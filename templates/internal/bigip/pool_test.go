@@ -2,6 +2,9 @@ package bigip_test
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -191,6 +194,38 @@ func TestPoolEmptiesAListWhenItsModuleIsTakenAway(t *testing.T) {
 	}
 	if d.Object("ltm/pool", "/shop/web/web_pool") == nil {
 		t.Error("AS3's pool is gone")
+	}
+}
+
+func TestPoolRemembersInAFileOfItsOwnThatOnlyItsOwnerReads(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "-memory of pools.json")
+	script, err := filepath.Abs("../../modules/f5-pool/remember.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pieces := range [][]string{{strings.Repeat("a", 98304), strings.Repeat("b", 98304), "$(c) `d` %s"}, {"{}"}} {
+		sh := exec.Command("/bin/sh", script, filepath.Base(file))
+		sh.Dir = filepath.Dir(file)
+		for n, piece := range pieces {
+			sh.Env = append(sh.Environ(), fmt.Sprintf("MEMORY_%d=%s", n, piece))
+		}
+		if out, err := sh.CombinedOutput(); err != nil {
+			t.Fatalf("remember: %v: %s", err, out)
+		}
+		got, err := os.ReadFile(file)
+		if err != nil || string(got) != strings.Join(pieces, "") {
+			t.Errorf("file of %d bytes, want the %d pieces: %v", len(got), len(pieces), err)
+		}
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	if left, _ := filepath.Glob(file + ".*"); left != nil {
+		t.Errorf("files left: %q", left)
 	}
 }
 

@@ -4,11 +4,11 @@ set -eu
 umask 077
 
 new=$1.new
-trap 'rm -f "$new"' EXIT
+trap 'rm -f -- "$new"' EXIT
 n=0
 : >"$new"
 while eval "piece=\${MEMORY_$n-}" && [ -n "$piece" ]; do
 	printf '%s' "$piece" >>"$new"
 	n=$((n + 1))
 done
-mv -f "$new" "$1"
+mv -f -- "$new" "$1"
