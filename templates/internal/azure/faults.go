@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"patchbay/templates/internal/azure/rules"
 )
 
 // SkipDelay is the header by which an answer lets Azure's SDK poll at once.
@@ -72,7 +74,7 @@ var names = map[int]string{
 
 func (f *Fault) answer() answer {
 	code := cmp.Or(f.Code, names[f.Status], "InternalServerError")
-	a := refuse(f.Status, code, "The request was refused: %s. Please retry later.", code).answer()
+	a := told(rules.Refuse(f.Status, code, "The request was refused: %s. Please retry later.", code))
 	if f.RetryAfter > 0 {
 		a.header = map[string]string{"Retry-After": fmt.Sprint(f.RetryAfter)}
 	}
@@ -81,13 +83,13 @@ func (f *Fault) answer() answer {
 
 // operation is one that runs on after its request was answered.
 type operation struct {
-	object, before *object
+	object, before *rules.Object
 	polls          int
 	code           string
 }
 
 // operate begins an operation and gives where it is polled. after is nil for a removal.
-func (s *Server) operate(after, before *object, f *Fault) string {
+func (s *Server) operate(after, before *rules.Object, f *Fault) string {
 	name := fmt.Sprint(len(s.operations) + 1)
 	s.operations[name] = &operation{object: after, before: before, polls: f.Polls, code: f.Code}
 	return "https://" + s.Host() + operationsPath + name + "?api-version=2025-01-01"
@@ -99,12 +101,12 @@ func (s *Server) poll(name string) answer {
 	op := s.operations[name]
 	switch {
 	case op == nil:
-		return refuse(http.StatusNotFound, "OperationNotFound", "The operation %s was not found.", name).answer()
+		return told(rules.Refuse(http.StatusNotFound, "OperationNotFound", "The operation %s was not found.", name))
 	case op.polls > 0:
 		op.polls--
 		return answer{body: Body{"status": "InProgress"}}
 	case op.code == "":
-		if op.object != nil && s.objects[strings.ToLower(op.object.id)] == op.object {
+		if op.object != nil && s.objects[strings.ToLower(op.object.ID)] == op.object {
 			s.keep(op.object, "Succeeded")
 		}
 		return answer{body: Body{"status": "Succeeded"}}

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"patchbay/templates/internal/azure/rules"
 )
 
 // metadata tells a client where everything is: all of it here.
@@ -54,17 +56,17 @@ func pass() string {
 var version = regexp.MustCompile(`^20[0-9]{2}-[01][0-9]-[0-3][0-9](-preview)?$`)
 
 // admit refuses what ARM's front door refuses of any request.
-func admit(r *http.Request, body []byte) *refusal {
+func admit(r *http.Request, body []byte) *rules.Refusal {
 	bearer, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch asked := r.URL.Query().Get("api-version"); {
 	case strings.Count(bearer, ".") != 2:
-		return refuse(http.StatusUnauthorized, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
+		return rules.Refuse(http.StatusUnauthorized, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")
 	case asked == "":
-		return refuse(http.StatusBadRequest, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required for all requests.")
+		return rules.Refuse(http.StatusBadRequest, "MissingApiVersionParameter", "The api-version query parameter (?api-version=) is required for all requests.")
 	case !version.MatchString(asked):
-		return refuse(http.StatusBadRequest, "InvalidApiVersionParameter", "The api-version '%s' is invalid.", asked)
+		return rules.Refuse(http.StatusBadRequest, "InvalidApiVersionParameter", "The api-version '%s' is invalid.", asked)
 	case len(body) > maxBody:
-		return refuse(http.StatusRequestEntityTooLarge, "RequestContentTooLarge", "The request content size exceeds the maximum size of 4 MB.")
+		return rules.Refuse(http.StatusRequestEntityTooLarge, "RequestContentTooLarge", "The request content size exceeds the maximum size of 4 MB.")
 	}
 	return nil
 }

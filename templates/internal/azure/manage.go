@@ -2,9 +2,10 @@ package azure
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
+
+	"patchbay/templates/internal/azure/rules"
 )
 
 // manage answers a request to an object, a collection or an operation.
@@ -19,7 +20,7 @@ func (s *Server) manage(r *http.Request, body []byte) (a answer, cut bool) {
 	if r.Method == http.MethodGet {
 		return s.get(r.URL.Path), false
 	}
-	o, refused := parse(r.URL.Path)
+	o, refused := rules.Parse(r.URL.Path)
 	if refused == nil {
 		refused = s.match(r, o)
 	}
@@ -30,65 +31,58 @@ func (s *Server) manage(r *http.Request, body []byte) (a answer, cut bool) {
 		case http.MethodDelete:
 			a, refused = s.remove(o, f)
 		default:
-			refused = refuse(http.StatusMethodNotAllowed, "MethodNotAllowed", "The method %s is not there.", r.Method)
+			refused = rules.Refuse(http.StatusMethodNotAllowed, "MethodNotAllowed", "The method %s is not there.", r.Method)
 		}
 	}
 	if refused != nil {
-		return refused.answer(), false
+		return told(refused), false
 	}
 	return a, f != nil && f.Cut
 }
 
 // match refuses a change of something that has changed since the client saw it.
-func (s *Server) match(r *http.Request, o *object) *refusal {
+func (s *Server) match(r *http.Request, o *rules.Object) *rules.Refusal {
 	wanted := r.Header.Get("If-Match")
-	has := s.objects[strings.ToLower(o.id)]
-	if wanted == "" || wanted == "*" && has != nil || has != nil && has.tag() == wanted {
+	has := s.Find(o.ID)
+	if wanted == "" || wanted == "*" && has != nil || has != nil && tag(has) == wanted {
 		return nil
 	}
-	return refuse(http.StatusPreconditionFailed, "PreconditionFailed", "The condition '%s' in the If-Match header was not satisfied.", wanted)
+	return rules.Refuse(http.StatusPreconditionFailed, "PreconditionFailed", "The condition '%s' in the If-Match header was not satisfied.", wanted)
 }
 
 func (s *Server) get(path string) answer {
-	if o := s.objects[strings.ToLower(strings.TrimSuffix(path, "/"))]; o != nil {
-		return answer{body: s.render(o), header: map[string]string{"ETag": o.tag()}}
+	if o := s.Find(strings.TrimSuffix(path, "/")); o != nil {
+		return answer{body: s.render(o), header: map[string]string{"ETag": tag(o)}}
 	}
 	// A collection has one word less than an object.
-	if o, _ := parse(path + "/any"); o != nil {
+	if o, _ := rules.Parse(path + "/any"); o != nil {
 		list := []any{}
-		for _, o := range s.below(path) {
+		for _, o := range s.Below(path) {
 			list = append(list, s.render(o))
 		}
 		return answer{body: Body{"value": list}}
 	}
-	o, refused := parse(path)
+	o, refused := rules.Parse(path)
 	if refused == nil {
-		refused = refuse(http.StatusNotFound, "ResourceNotFound", "The Resource '%s/%s' under resource group '%s' was not found.", o.kind, o.name, ResourceGroup)
+		refused = rules.Refuse(http.StatusNotFound, "ResourceNotFound", "The Resource '%s/%s' under resource group '%s' was not found.", o.Kind, o.Name, ResourceGroup)
 	}
-	return refused.answer()
+	return told(refused)
 }
 
-func (s *Server) put(o *object, body []byte, f *Fault) (answer, *refusal) {
-	if err := json.Unmarshal(body, &o.body); err != nil {
-		return answer{}, refuse(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized: '%s'.", err)
+func (s *Server) put(o *rules.Object, body []byte, f *Fault) (answer, *rules.Refusal) {
+	if err := json.Unmarshal(body, &o.Body); err != nil {
+		return answer{}, rules.Refuse(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized: '%s'.", err)
 	}
-	if o.parent != "" && s.objects[strings.ToLower(o.parent)] == nil {
-		return answer{}, refuse(http.StatusNotFound, "ParentResourceNotFound", "Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", o.kind, o.parent)
-	}
-	k := kinds[strings.ToLower(o.kind)]
-	if k.location && o.body["location"] == nil {
-		return answer{}, refuse(http.StatusBadRequest, "LocationRequired", "The location property is required for this definition.")
-	}
-	if refused := k.judge(s, o); refused != nil {
+	if refused := rules.Judge(s, o); refused != nil {
 		return answer{}, refused
 	}
 	status := http.StatusCreated
-	before := s.objects[strings.ToLower(o.id)]
+	before := s.Find(o.ID)
 	if before != nil {
-		o.id, o.name, status = before.id, before.name, http.StatusOK // ids keep the case they were made with
+		o.ID, o.Name, status = before.ID, before.Name, http.StatusOK // ids keep the case they were made with
 	}
-	if k.children != "" {
-		delete(o.properties(), k.children) // they have requests of their own
+	if collection := rules.Children(o); collection != "" {
+		delete(o.Properties(), collection) // they have requests of their own
 	}
 	a := answer{status: status, header: map[string]string{}}
 	state := "Succeeded"
@@ -98,22 +92,20 @@ func (s *Server) put(o *object, body []byte, f *Fault) (answer, *refusal) {
 	}
 	s.keep(o, state)
 	a.body = s.render(o)
-	a.header["ETag"] = o.tag()
+	a.header["ETag"] = tag(o)
 	return a, nil
 }
 
-func (s *Server) remove(o *object, f *Fault) (answer, *refusal) {
-	has := s.objects[strings.ToLower(o.id)]
+func (s *Server) remove(o *rules.Object, f *Fault) (answer, *rules.Refusal) {
+	has := s.Find(o.ID)
 	if has == nil {
 		return answer{status: http.StatusNoContent}, nil
 	}
-	if used := kinds[strings.ToLower(o.kind)].used; used != nil {
-		if by := used(has); by != "" {
-			return answer{}, refuse(http.StatusBadRequest, "InUse", "%s cannot be deleted because it is in use by %s.", o.id, by)
-		}
+	if by := rules.Used(has); by != "" {
+		return answer{}, rules.Refuse(http.StatusBadRequest, "InUse", "%s cannot be deleted because it is in use by %s.", o.ID, by)
 	}
 	for id := range s.objects {
-		if id == strings.ToLower(o.id) || strings.HasPrefix(id, strings.ToLower(o.id)+"/") {
+		if id == strings.ToLower(o.ID) || strings.HasPrefix(id, strings.ToLower(o.ID)+"/") {
 			delete(s.objects, id)
 		}
 	}
@@ -122,31 +114,4 @@ func (s *Server) remove(o *object, f *Fault) (answer, *refusal) {
 		a.status, a.header = http.StatusAccepted, map[string]string{"Azure-AsyncOperation": s.operate(nil, has, f)}
 	}
 	return a, nil
-}
-
-// Text gives a string of a document, "" if it is something else.
-func Text(b Body, name string) string { t, _ := b[name].(string); return t }
-
-// List gives a list of a document.
-func List(b Body, name string) []any { l, _ := b[name].([]any); return l }
-
-// texts gives a list of strings; ok is false where there is anything else.
-func texts(b Body, name string) (out []string, ok bool) {
-	for _, x := range List(b, name) {
-		t, ok := x.(string)
-		if !ok {
-			return nil, false
-		}
-		out = append(out, t)
-	}
-	return out, b[name] == nil || List(b, name) != nil
-}
-
-// whole gives a whole number of a document, or an error with its name.
-func whole(b Body, name string) (int, error) {
-	n, ok := b[name].(float64)
-	if !ok || n != float64(int(n)) {
-		return 0, fmt.Errorf("%s is no whole number", name)
-	}
-	return int(n), nil
 }

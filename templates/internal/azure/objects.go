@@ -4,59 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
+
+	"patchbay/templates/internal/azure/rules"
 )
-
-// object is what ARM holds under an id.
-type object struct {
-	id, kind, name, parent string
-	body                   Body
-	revision               int
-}
-
-// properties of an object, never nil.
-func (o *object) properties() Body {
-	p, _ := o.body["properties"].(Body)
-	if p == nil {
-		p = Body{}
-		o.body["properties"] = p
-	}
-	return p
-}
-
-// parse takes an id apart. What it cannot be is refused as ARM does.
-func parse(id string) (*object, *refusal) {
-	words := strings.Split(strings.Trim(id, "/"), "/")
-	if len(words) < 2 || !strings.EqualFold(words[1], Subscription) {
-		return nil, refuse(http.StatusNotFound, "SubscriptionNotFound", "The subscription of '%s' could not be found.", id)
-	}
-	if len(words) < 4 || !strings.EqualFold(words[2], "resourceGroups") || !strings.EqualFold(words[3], ResourceGroup) {
-		return nil, refuse(http.StatusNotFound, "ResourceGroupNotFound", "The resource group of '%s' could not be found.", id)
-	}
-	if len(words) < 8 || len(words)%2 != 0 {
-		return nil, refuse(http.StatusNotFound, "InvalidResourceType", "'%s' is the id of nothing.", id)
-	}
-	o := &object{id: "/" + strings.Join(words, "/"), kind: words[5], name: words[len(words)-1], body: Body{}}
-	for n := 6; n < len(words); n += 2 {
-		o.kind += "/" + words[n]
-	}
-	if len(words) > 8 {
-		o.parent = "/" + strings.Join(words[:len(words)-2], "/")
-	}
-	if _, ok := kinds[strings.ToLower(o.kind)]; !ok {
-		return nil, refuse(http.StatusNotFound, "InvalidResourceType", "The resource type '%s' could not be found.", o.kind)
-	}
-	return o, nil
-}
 
 // Seed puts an object as its owner did before the test; what it says is not judged.
 func (s *Server) Seed(tb testing.TB, id string, body Body) {
 	tb.Helper()
-	o, refused := parse(id)
+	o, refused := rules.Parse(id)
 	if refused != nil {
 		tb.Fatalf("seed object: %v", refused)
 	}
@@ -66,7 +24,7 @@ func (s *Server) Seed(tb testing.TB, id string, body Body) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = json.Unmarshal(text, &o.body) // as if it had been sent
+	_ = json.Unmarshal(text, &o.Body) // as if it had been sent
 	s.keep(o, "Succeeded")
 }
 
@@ -75,11 +33,11 @@ func (s *Server) Change(tb testing.TB, id string, change func(properties Body)) 
 	tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := s.objects[strings.ToLower(id)]
+	o := s.Find(id)
 	if o == nil {
 		tb.Fatalf("change object: there is no %s", id)
 	}
-	change(o.properties())
+	change(o.Properties())
 	s.keep(o, "Succeeded")
 }
 
@@ -87,7 +45,7 @@ func (s *Server) Change(tb testing.TB, id string, change func(properties Body)) 
 func (s *Server) Has(id string) (properties Body, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := s.objects[strings.ToLower(id)]
+	o := s.Find(id)
 	if o == nil {
 		return nil, false
 	}
@@ -99,15 +57,21 @@ func (s *Server) Names(collection string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []string
-	for _, o := range s.below(collection) {
-		out = append(out, o.name)
+	for _, o := range s.Below(collection) {
+		out = append(out, o.Name)
 	}
 	return out
 }
 
-// below gives the objects right below a collection, by id.
-func (s *Server) below(collection string) []*object {
-	var out []*object
+// Find and Below are for the rules, which are asked under the lock: tests use [Server.Has]
+// and [Server.Names].
+
+// Find gives an object by its id, nil if there is none.
+func (s *Server) Find(id string) *rules.Object { return s.objects[strings.ToLower(id)] }
+
+// Below gives the objects right below a collection, by id.
+func (s *Server) Below(collection string) []*rules.Object {
+	var out []*rules.Object
 	prefix := strings.ToLower(collection) + "/"
 	for _, id := range slices.Sorted(maps.Keys(s.objects)) {
 		if rest, ok := strings.CutPrefix(id, prefix); ok && !strings.Contains(rest, "/") {
@@ -118,35 +82,32 @@ func (s *Server) below(collection string) []*object {
 }
 
 // keep stores an object under a new revision.
-func (s *Server) keep(o *object, state string) {
+func (s *Server) keep(o *rules.Object, state string) {
 	s.revision++
-	o.revision = s.revision
-	o.properties()["provisioningState"] = state
-	s.objects[strings.ToLower(o.id)] = o
+	o.Revision = s.revision
+	o.Properties()["provisioningState"] = state
+	s.objects[strings.ToLower(o.ID)] = o
 }
 
-func (o *object) tag() string { return fmt.Sprintf(`W/"%s"`, strconv.Itoa(o.revision)) }
+func tag(o *rules.Object) string { return fmt.Sprintf(`W/"%d"`, o.Revision) }
 
 // render gives an object as a GET shows it: with what is below it, where ARM does so.
-func (s *Server) render(o *object) Body {
-	text, err := json.Marshal(o.body)
+func (s *Server) render(o *rules.Object) Body {
+	text, err := json.Marshal(o.Body)
 	if err != nil {
 		panic(err) // it was decoded from JSON
 	}
 	out := Body{}
 	_ = json.Unmarshal(text, &out)
-	maps.Copy(out, Body{"id": o.id, "name": o.name, "type": o.kind, "etag": o.tag()})
+	maps.Copy(out, Body{"id": o.ID, "name": o.Name, "type": o.Kind, "etag": tag(o)})
 	properties, _ := out["properties"].(Body)
-	k := kinds[strings.ToLower(o.kind)]
-	if k.children != "" {
+	if children := rules.Children(o); children != "" {
 		list := []any{}
-		for _, child := range s.below(o.id + "/" + k.children) {
+		for _, child := range s.Below(o.ID + "/" + children) {
 			list = append(list, s.render(child))
 		}
-		properties[k.children] = list
+		properties[children] = list
 	}
-	if k.show != nil {
-		k.show(o, properties)
-	}
+	rules.Show(o, properties)
 	return out
 }

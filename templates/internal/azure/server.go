@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,14 +15,16 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"patchbay/templates/internal/azure/rules"
 )
 
 // What every stand-in has: one subscription with one resource group, and one client that
 // may log in.
 const (
-	Subscription  = "00000000-0000-0000-0000-00000000beef"
+	Subscription  = rules.Subscription
 	Tenant        = "00000000-0000-0000-0000-00000000cafe"
-	ResourceGroup = "network"
+	ResourceGroup = rules.ResourceGroup
 	clientID      = "00000000-0000-0000-0000-00000000c11e"
 	clientSecret  = "not-a-secret"
 )
@@ -32,7 +33,7 @@ const (
 const maxBody = 4 << 20
 
 // Body is a JSON object.
-type Body = map[string]any
+type Body = rules.Body
 
 // Request is one that the stand-in answered, also with an error.
 type Request struct {
@@ -47,7 +48,7 @@ type Server struct {
 	ca  string
 
 	mu         sync.Mutex
-	objects    map[string]*object
+	objects    map[string]*rules.Object
 	operations map[string]*operation
 	faults     []*Fault
 	requests   []Request
@@ -59,7 +60,7 @@ type Server struct {
 // Start runs a stand-in that holds one empty resource group.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{objects: map[string]*object{}, operations: map[string]*operation{}}
+	s := &Server{objects: map[string]*rules.Object{}, operations: map[string]*operation{}}
 	s.web = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	s.web.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	s.web.StartTLS()
@@ -87,9 +88,7 @@ func (s *Server) Env() []string {
 
 // ID makes the id of an object in the stand-in's resource group, of a path such as
 // Microsoft.Network/ipGroups/web.
-func ID(path string) string {
-	return fmt.Sprintf("/subscriptions/%s/resourceGroups/%s/providers/%s", Subscription, ResourceGroup, path)
-}
+func ID(path string) string { return rules.ID(path) }
 
 // Requests gives those since the start or the last Forget, without logins.
 func (s *Server) Requests() []Request {
@@ -149,20 +148,9 @@ type answer struct {
 	body   any
 }
 
-// refusal is an error in ARM's shape.
-type refusal struct {
-	status        int
-	code, message string
-}
-
-func (r *refusal) Error() string { return r.code + ": " + r.message }
-
-func refuse(status int, code, format string, args ...any) *refusal {
-	return &refusal{status: status, code: code, message: fmt.Sprintf(format, args...)}
-}
-
-func (r *refusal) answer() answer {
-	return answer{status: r.status, body: Body{"error": Body{"code": r.code, "message": r.message}}}
+// told puts a refusal into ARM's shape of an error.
+func told(r *rules.Refusal) answer {
+	return answer{status: r.Status, body: Body{"error": Body{"code": r.Code, "message": r.Message}}}
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
@@ -203,10 +191,10 @@ func (s *Server) answer(r *http.Request, body []byte) (a answer, cut bool) {
 	case path == "/"+Tenant+"/oauth2/v2.0/token":
 		return token(r, body), false
 	case !strings.HasPrefix(path, "/subscriptions/"):
-		return refuse(http.StatusNotFound, "InvalidResourceType", "there is nothing at %s", r.URL.Path).answer(), false
+		return told(rules.Refuse(http.StatusNotFound, "InvalidResourceType", "there is nothing at %s", r.URL.Path)), false
 	}
 	if refused := admit(r, body); refused != nil {
-		return refused.answer(), false
+		return told(refused), false
 	}
 	return s.manage(r, body)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"patchbay/templates/internal/azure"
+	"patchbay/templates/internal/azure/rules"
 )
 
 // apiVersion is of all requests: the stand-in takes any that looks like one.
@@ -42,8 +43,8 @@ func login(ctx context.Context, s *azure.Server) (*client, error) {
 	}
 	authentication, _ := where["authentication"].(azure.Body)
 	form := azure.Credentials()
-	form.Set("scope", azure.Text(where, "resourceManager")+".default")
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, azure.Text(authentication, "loginEndpoint")+azure.Tenant+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	form.Set("scope", rules.Text(where, "resourceManager")+".default")
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, rules.Text(authentication, "loginEndpoint")+azure.Tenant+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, fmt.Errorf("log in: %w", err)
 	}
@@ -52,7 +53,7 @@ func login(ctx context.Context, s *azure.Server) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log in: %w", err)
 	}
-	c.token = azure.Text(pass, "access_token")
+	c.token = rules.Text(pass, "access_token")
 	return c, nil
 }
 
@@ -121,7 +122,7 @@ func (c *client) once(r *http.Request) (azure.Body, http.Header, error) {
 	if a.StatusCode >= 300 {
 		said, _ := out["error"].(azure.Body)
 		seconds, _ := strconv.Atoi(a.Header.Get("Retry-After"))
-		return nil, a.Header, &status{code: a.StatusCode, said: azure.Text(said, "code") + ": " + azure.Text(said, "message"), after: time.Duration(seconds) * time.Second}
+		return nil, a.Header, &status{code: a.StatusCode, said: rules.Text(said, "code") + ": " + rules.Text(said, "message"), after: time.Duration(seconds) * time.Second}
 	}
 	return out, a.Header, nil
 }
@@ -179,12 +180,12 @@ func (c *client) follow(ctx context.Context, header http.Header, id string) erro
 			return err
 		}
 		properties, _ := out["properties"].(azure.Body)
-		switch state := cmp.Or(azure.Text(properties, "provisioningState"), azure.Text(out, "status")); state {
+		switch state := cmp.Or(rules.Text(properties, "provisioningState"), rules.Text(out, "status")); state {
 		case "Succeeded", "":
 			return nil
 		case "Failed", "Canceled":
 			said, _ := out["error"].(azure.Body)
-			return fmt.Errorf("the operation ended as %s: %s: %s", state, azure.Text(said, "code"), azure.Text(said, "message"))
+			return fmt.Errorf("the operation ended as %s: %s: %s", state, rules.Text(said, "code"), rules.Text(said, "message"))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"patchbay/templates/internal/azure"
+	"patchbay/templates/internal/azure/rules"
 	"patchbay/templates/internal/standin"
 )
 
@@ -23,7 +24,7 @@ var ipGroup = resource{
 	flatten: func(state standin.Object, document azure.Body) standin.Object {
 		p, _ := document["properties"].(azure.Body)
 		return state.With(standin.Object{
-			"cidrs": azure.List(p, "ipAddresses"), "location": document["location"], "tags": document["tags"],
+			"cidrs": rules.List(p, "ipAddresses"), "location": document["location"], "tags": document["tags"],
 			"firewall_ids": ids(p, "firewalls"), "firewall_policy_ids": ids(p, "firewallPolicies"),
 		})
 	},
@@ -36,9 +37,9 @@ func within(o standin.Object, path string) string {
 
 func ids(p azure.Body, name string) []any {
 	out := []any{}
-	for _, x := range azure.List(p, name) {
+	for _, x := range rules.List(p, name) {
 		reference, _ := x.(azure.Body)
-		out = append(out, azure.Text(reference, "id"))
+		out = append(out, rules.Text(reference, "id"))
 	}
 	return out
 }
@@ -72,13 +73,13 @@ var rule = resource{
 
 func flattenRule(document azure.Body) standin.Object {
 	p, _ := document["properties"].(azure.Body)
-	out := standin.Object{"name": document["name"], "description": azure.Text(p, "description"), "priority": p["priority"], "direction": p["direction"], "access": p["access"], "protocol": p["protocol"]}
+	out := standin.Object{"name": document["name"], "description": rules.Text(p, "description"), "priority": p["priority"], "direction": p["direction"], "access": p["access"], "protocol": p["protocol"]}
 	for _, side := range []string{"source", "destination"} {
 		for argument, name := range sides {
 			if strings.HasSuffix(argument, "s") && !strings.HasSuffix(argument, "address") {
-				out[side+"_"+argument] = append([]any{}, azure.List(p, side+name)...)
+				out[side+"_"+argument] = append([]any{}, rules.List(p, side+name)...)
 			} else {
-				out[side+"_"+argument] = azure.Text(p, side+name)
+				out[side+"_"+argument] = rules.Text(p, side+name)
 			}
 		}
 		out[side+"_application_security_group_ids"] = []any{}
@@ -96,12 +97,12 @@ func (c *client) readSecurityGroup(ctx context.Context, config standin.Object) (
 		return nil, err
 	}
 	p, _ := document["properties"].(azure.Body)
-	rules := []any{}
-	for _, x := range azure.List(p, "securityRules") {
+	found := []any{}
+	for _, x := range rules.List(p, "securityRules") {
 		r, _ := x.(azure.Body)
-		rules = append(rules, map[string]any(flattenRule(r)))
+		found = append(found, map[string]any(flattenRule(r)))
 	}
-	return config.With(standin.Object{"id": id, "location": document["location"], "security_rule": rules, "tags": document["tags"]}), nil
+	return config.With(standin.Object{"id": id, "location": document["location"], "security_rule": found, "tags": document["tags"]}), nil
 }
 
 func (c *client) readIPGroups(ctx context.Context, config standin.Object) (standin.Object, error) {
@@ -110,10 +111,10 @@ func (c *client) readIPGroups(ctx context.Context, config standin.Object) (stand
 		return nil, err
 	}
 	names, found := []any{}, []any{}
-	for _, x := range azure.List(document, "value") {
+	for _, x := range rules.List(document, "value") {
 		group, _ := x.(azure.Body)
-		if strings.Contains(azure.Text(group, "name"), config.String("name")) {
-			names, found = append(names, azure.Text(group, "name")), append(found, azure.Text(group, "id"))
+		if strings.Contains(rules.Text(group, "name"), config.String("name")) {
+			names, found = append(names, rules.Text(group, "name")), append(found, rules.Text(group, "id"))
 		}
 	}
 	return config.With(standin.Object{"id": "/subscriptions/" + azure.Subscription + "/resourceGroups/" + config.String("resource_group_name"), "names": names, "ids": found}), nil
@@ -132,9 +133,9 @@ var record = resource{
 	flatten: func(state standin.Object, document azure.Body) standin.Object {
 		p, _ := document["properties"].(azure.Body)
 		records := []any{}
-		for _, x := range azure.List(p, "aRecords") {
+		for _, x := range rules.List(p, "aRecords") {
 			r, _ := x.(azure.Body)
-			records = append(records, azure.Text(r, "ipv4Address"))
+			records = append(records, rules.Text(r, "ipv4Address"))
 		}
 		return state.With(standin.Object{"records": records, "ttl": p["ttl"], "fqdn": p["fqdn"], "tags": p["metadata"]})
 	},
@@ -164,20 +165,20 @@ var nginx = resource{
 	flatten: func(state standin.Object, document azure.Body) standin.Object {
 		p, _ := document["properties"].(azure.Body)
 		open, secret := []any{}, []any{}
-		for _, x := range azure.List(p, "files") {
+		for _, x := range rules.List(p, "files") {
 			f, _ := x.(azure.Body)
 			open = append(open, map[string]any{"content": f["content"], "virtual_path": f["virtualPath"]})
 		}
-		for _, x := range azure.List(p, "protectedFiles") {
+		for _, x := range rules.List(p, "protectedFiles") {
 			f, _ := x.(azure.Body)
 			file := map[string]any{"virtual_path": f["virtualPath"], "content_hash": f["contentHash"], "content": ""}
 			for _, has := range state.Objects("protected_file") { // a GET does not show it
-				if has.String("virtual_path") == azure.Text(f, "virtualPath") {
+				if has.String("virtual_path") == rules.Text(f, "virtualPath") {
 					file["content"] = has["content"]
 				}
 			}
 			secret = append(secret, file)
 		}
-		return state.With(standin.Object{"root_file": cmp.Or(azure.Text(p, "rootFile"), state.String("root_file")), "config_file": open, "protected_file": secret})
+		return state.With(standin.Object{"root_file": cmp.Or(rules.Text(p, "rootFile"), state.String("root_file")), "config_file": open, "protected_file": secret})
 	},
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"patchbay/templates/internal/azure"
+	"patchbay/templates/internal/azure/rules"
 	"patchbay/templates/internal/standin"
 )
 
@@ -132,15 +133,15 @@ func flattenGateway(state standin.Object, document azure.Body) standin.Object {
 		out["identity"] = []any{map[string]any(i.With(standin.Object{"principal_id": "", "tenant_id": ""}))}
 	}
 	pools := []any{}
-	for _, x := range azure.List(p, "backendAddressPools") {
+	for _, x := range rules.List(p, "backendAddressPools") {
 		entry, _ := x.(azure.Body)
 		inner, _ := entry["properties"].(azure.Body)
 		addresses, names := []any{}, []any{}
-		for _, x := range azure.List(inner, "backendAddresses") {
-			if target, _ := x.(azure.Body); azure.Text(target, "fqdn") != "" {
-				names = append(names, azure.Text(target, "fqdn"))
+		for _, x := range rules.List(inner, "backendAddresses") {
+			if target, _ := x.(azure.Body); rules.Text(target, "fqdn") != "" {
+				names = append(names, rules.Text(target, "fqdn"))
 			} else {
-				addresses = append(addresses, azure.Text(target, "ipAddress"))
+				addresses = append(addresses, rules.Text(target, "ipAddress"))
 			}
 		}
 		pools = append(pools, like(state, "backend_address_pool", map[string]any{"id": entry["id"], "name": entry["name"], "ip_addresses": addresses, "fqdns": names}))
@@ -148,7 +149,7 @@ func flattenGateway(state standin.Object, document azure.Body) standin.Object {
 	out["backend_address_pool"] = pools
 	for _, part := range parts {
 		blocks := []any{}
-		for _, x := range azure.List(p, part.collection) {
+		for _, x := range rules.List(p, part.collection) {
 			entry, _ := x.(azure.Body)
 			blocks = append(blocks, like(state, part.block, part.flatten(entry)))
 		}
@@ -162,7 +163,7 @@ func (p part) flatten(entry azure.Body) map[string]any {
 	out := map[string]any{"id": entry["id"], "name": entry["name"]}
 	for _, f := range p.fields {
 		reference, _ := inner[f.name].(azure.Body)
-		id := azure.Text(reference, "id")
+		id := rules.Text(reference, "id")
 		switch f.ref {
 		case "":
 			out[f.argument] = inner[f.name]
@@ -193,7 +194,7 @@ func like(state standin.Object, block string, got map[string]any) map[string]any
 		}
 	}
 	for _, name := range computed[block] {
-		got[name] = azure.Text(got, name)
+		got[name] = rules.Text(got, name)
 	}
 	return got
 }

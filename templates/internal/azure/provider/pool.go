@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"patchbay/templates/internal/azure"
+	"patchbay/templates/internal/azure/rules"
 	"patchbay/templates/internal/standin"
 )
 
@@ -31,9 +32,9 @@ func (c *client) addressCall() standin.Call {
 			entry, _ := x.(azure.Body)
 			p, _ := entry["properties"].(azure.Body)
 			network, _ := p["virtualNetwork"].(azure.Body)
-			if azure.Text(entry, "name") == state.String("name") {
+			if rules.Text(entry, "name") == state.String("name") {
 				return state.With(standin.Object{
-					"id":         pool["id"].(string) + "/addresses/" + azure.Text(entry, "name"),
+					"id":         pool["id"].(string) + "/addresses/" + rules.Text(entry, "name"),
 					"ip_address": p["ipAddress"], "virtual_network_id": network["id"], "inbound_nat_rule_port_mapping": []any{},
 				}), nil
 			}
@@ -57,7 +58,7 @@ func (c *client) addressCall() standin.Call {
 	}
 	named := func(o standin.Object, entry any) bool {
 		e, _ := entry.(azure.Body)
-		return azure.Text(e, "name") == o.String("name")
+		return rules.Text(e, "name") == o.String("name")
 	}
 	return standin.Call{
 		Read: read,
@@ -121,11 +122,11 @@ func (c *client) pool(ctx context.Context, o standin.Object) (pool azure.Body, e
 	if err != nil {
 		return nil, nil, err
 	}
-	if sku, _ := balancer["sku"].(azure.Body); azure.Text(sku, "name") == "Basic" {
+	if sku, _ := balancer["sku"].(azure.Body); rules.Text(sku, "name") == "Basic" {
 		return nil, nil, errors.New("backend addresses are not supported on Basic SKU Load Balancers")
 	}
 	p, _ := pool["properties"].(azure.Body)
-	return pool, azure.List(p, "loadBalancerBackendAddresses"), nil
+	return pool, rules.List(p, "loadBalancerBackendAddresses"), nil
 }
 
 func balancerOf(pool string) string {
@@ -155,7 +156,7 @@ func (c *client) readPool(ctx context.Context, config standin.Object) (standin.O
 	}
 	p, _ := document["properties"].(azure.Body)
 	addresses := []any{}
-	for _, x := range azure.List(p, "loadBalancerBackendAddresses") {
+	for _, x := range rules.List(p, "loadBalancerBackendAddresses") {
 		entry, _ := x.(azure.Body)
 		inner, _ := entry["properties"].(azure.Body)
 		network, _ := inner["virtualNetwork"].(azure.Body)

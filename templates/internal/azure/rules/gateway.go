@@ -1,4 +1,4 @@
-package azure
+package rules
 
 import (
 	"fmt"
@@ -16,35 +16,35 @@ var collections = map[string]int{
 const maxTargets = 1200
 
 // judgeGateway looks at the whole of a gateway, as a PUT replaces all of it.
-func judgeGateway(_ *Server, o *object) *refusal {
+func judgeGateway(_ World, o *Object) *Refusal {
 	if refused := judgeName(o); refused != nil {
 		return refused
 	}
 	named := map[string]bool{}
 	for _, collection := range slices.Sorted(maps.Keys(collections)) {
-		entries := List(o.properties(), collection)
+		entries := List(o.Properties(), collection)
 		if len(entries) > collections[collection] {
-			return invalid("ApplicationGatewaySubResourceLimit", "Application gateway %s has %d %s; at most %d are allowed.", o.name, len(entries), collection, collections[collection])
+			return invalid("ApplicationGatewaySubResourceLimit", "Application gateway %s has %d %s; at most %d are allowed.", o.Name, len(entries), collection, collections[collection])
 		}
 		for _, x := range entries {
 			entry, _ := x.(Body)
-			id := strings.ToLower(o.id + "/" + collection + "/" + Text(entry, "name"))
+			id := strings.ToLower(o.ID + "/" + collection + "/" + Text(entry, "name"))
 			if !networkName.MatchString(Text(entry, "name")) || named[id] {
-				return invalid("ApplicationGatewayInvalidSubResourceName", "Application gateway %s has the name '%s' in %s, which is invalid or there twice.", o.name, Text(entry, "name"), collection)
+				return invalid("ApplicationGatewayInvalidSubResourceName", "Application gateway %s has the name '%s' in %s, which is invalid or there twice.", o.Name, Text(entry, "name"), collection)
 			}
 			named[id] = true
 		}
 	}
-	sku, _ := o.properties()["sku"].(Body)
+	sku, _ := o.Properties()["sku"].(Body)
 	if !oneOf(Text(sku, "name"), "Standard_v2", "WAF_v2", "Basic") {
-		return invalid("ApplicationGatewayInvalidSku", "Application gateway %s has no valid SKU.", o.name)
+		return invalid("ApplicationGatewayInvalidSku", "Application gateway %s has no valid SKU.", o.Name)
 	}
-	if dangling := reference(o.properties(), strings.ToLower(o.id)+"/", named); dangling != "" {
-		return invalid("InvalidResourceReference", "Resource %s referenced by application gateway %s was not found.", dangling, o.name)
+	if dangling := reference(o.Properties(), strings.ToLower(o.ID)+"/", named); dangling != "" {
+		return invalid("InvalidResourceReference", "Resource %s referenced by application gateway %s was not found.", dangling, o.Name)
 	}
-	for _, judge := range []func(*object) error{judgeTargets, judgeListeners, judgeRoutes} {
+	for _, judge := range []func(*Object) error{judgeTargets, judgeListeners, judgeRoutes} {
 		if err := judge(o); err != nil {
-			return invalid("ApplicationGatewayInvalid", "Application gateway %s: %s.", o.name, err)
+			return invalid("ApplicationGatewayInvalid", "Application gateway %s: %s.", o.Name, err)
 		}
 	}
 	return nil
@@ -74,8 +74,8 @@ func reference(x any, prefix string, named map[string]bool) string {
 }
 
 // entries gives the properties of what is in a collection.
-func (o *object) entries(collection string) (out []Body) {
-	for _, x := range List(o.properties(), collection) {
+func (o *Object) entries(collection string) (out []Body) {
+	for _, x := range List(o.Properties(), collection) {
 		entry, _ := x.(Body)
 		inner, _ := entry["properties"].(Body)
 		out = append(out, inner)
@@ -83,7 +83,7 @@ func (o *object) entries(collection string) (out []Body) {
 	return out
 }
 
-func judgeTargets(o *object) error {
+func judgeTargets(o *Object) error {
 	for _, pool := range o.entries("backendAddressPools") {
 		targets := List(pool, "backendAddresses")
 		if len(targets) > maxTargets {
@@ -108,7 +108,7 @@ func judgeTargets(o *object) error {
 	return nil
 }
 
-func judgeListeners(o *object) error {
+func judgeListeners(o *Object) error {
 	taken := map[string]bool{}
 	for _, l := range o.entries("httpListeners") {
 		port, _ := l["frontendPort"].(Body)
@@ -131,7 +131,7 @@ func judgeListeners(o *object) error {
 	return nil
 }
 
-func judgeRoutes(o *object) error {
+func judgeRoutes(o *Object) error {
 	priorities, listeners := map[int]bool{}, map[string]bool{}
 	for _, r := range o.entries("requestRoutingRules") {
 		priority, err := whole(r, "priority")
@@ -149,11 +149,11 @@ func judgeRoutes(o *object) error {
 }
 
 // showGateway gives each entry its id, by which the entries name each other.
-func showGateway(o *object, p Body) {
+func showGateway(o *Object, p Body) {
 	for collection := range collections {
 		for _, x := range List(p, collection) {
 			if entry, ok := x.(Body); ok {
-				entry["id"] = o.id + "/" + collection + "/" + Text(entry, "name")
+				entry["id"] = o.ID + "/" + collection + "/" + Text(entry, "name")
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package azure
+package rules
 
 import (
 	"crypto/sha256"
@@ -13,14 +13,14 @@ import (
 // writable are the directories that a managed NGINX lets files be written to.
 var writable = []string{"/etc/nginx/", "/opt/", "/srv/", "/var/www/"}
 
-func judgeNginx(s *Server, o *object) *refusal {
-	if o.name != "default" {
+func judgeNginx(s World, o *Object) *Refusal {
+	if o.Name != "default" {
 		return invalid("InvalidConfigurationName", "The configuration of a deployment is called 'default'.")
 	}
-	p := o.properties()
+	p := o.Properties()
 	before := Body{}
-	if has := s.objects[strings.ToLower(o.id)]; has != nil {
-		before = has.properties()
+	if has := s.Find(o.ID); has != nil {
+		before = has.Properties()
 	}
 	var all strings.Builder
 	paths := map[string]bool{}
@@ -86,7 +86,7 @@ func find(p Body, group, at string) Body {
 }
 
 // showNginx keeps the content of protected files to itself.
-func showNginx(_ *object, p Body) {
+func showNginx(_ *Object, p Body) {
 	for _, x := range List(p, "protectedFiles") {
 		if file, ok := x.(Body); ok {
 			sum := sha256.Sum256([]byte(Text(file, "content")))

@@ -1,4 +1,4 @@
-package azure
+package rules
 
 import (
 	"net/http"
@@ -13,11 +13,11 @@ type kind struct {
 	location bool
 	// children is the collection below an object that its document shows.
 	children string
-	judge    func(*Server, *object) *refusal
+	judge    func(World, *Object) *Refusal
 	// show adds what a GET tells beyond what was sent; may be nil.
-	show func(*object, Body)
+	show func(*Object, Body)
 	// used tells who keeps an object from being removed; may be nil.
-	used func(*object) string
+	used func(*Object) string
 }
 
 // kinds by lower-case type.
@@ -34,18 +34,50 @@ var kinds = map[string]kind{
 	"nginx.nginxplus/nginxdeployments/configurations":       {judge: judgeNginx, show: showNginx},
 }
 
-func accept(*Server, *object) *refusal { return nil }
+// Judge refuses a document that ARM would not take.
+func Judge(w World, o *Object) *Refusal {
+	k := kinds[strings.ToLower(o.Kind)]
+	switch {
+	case o.Parent != "" && w.Find(o.Parent) == nil:
+		return Refuse(http.StatusNotFound, "ParentResourceNotFound", "Failed to perform 'write' on resource(s) of type '%s', because the parent resource '%s' could not be found.", o.Kind, o.Parent)
+	case k.location && o.Body["location"] == nil:
+		return invalid("LocationRequired", "The location property is required for this definition.")
+	}
+	return k.judge(w, o)
+}
+
+// Children names the collection below an object that its document shows, "" if there is
+// none.
+func Children(o *Object) string { return kinds[strings.ToLower(o.Kind)].children }
+
+// Show adds to the properties of a document what a GET tells beyond what was sent.
+func Show(o *Object, properties Body) {
+	if show := kinds[strings.ToLower(o.Kind)].show; show != nil {
+		show(o, properties)
+	}
+}
+
+// Used tells what keeps an object from being removed, "" if nothing does.
+func Used(o *Object) string {
+	used := kinds[strings.ToLower(o.Kind)].used
+	if used == nil {
+		return ""
+	}
+	return used(o)
+}
+
+func accept(World, *Object) *Refusal { return nil }
 
 // networkName is what Azure's network resources may be called.
 var networkName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$`)
 
-func invalid(code, format string, args ...any) *refusal {
-	return refuse(http.StatusBadRequest, code, format, args...)
+func invalid(code, format string, args ...any) *Refusal {
+	return Refuse(http.StatusBadRequest, code, format, args...)
 }
 
-func judgeName(o *object) *refusal {
-	if !networkName.MatchString(o.name) {
-		return invalid("InvalidResourceName", "Resource name %s is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'.", o.name)
+func judgeName(o *Object) *Refusal {
+	if !networkName.MatchString(o.Name) {
+		return invalid("InvalidResourceName", "Resource name %s is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'.", o.Name)
 	}
 	return nil
 }
@@ -60,7 +92,7 @@ func prefix(s string) (p netip.Prefix, ok bool) {
 }
 
 // judgeAddresses refuses what is no address, several families, and one address twice.
-func judgeAddresses(addresses []string) *refusal {
+func judgeAddresses(addresses []string) *Refusal {
 	seen := map[netip.Prefix]bool{}
 	var family int
 	for _, s := range addresses {
