@@ -176,3 +176,19 @@ func TestRunsThatLogInForThemselvesExhaustTheDevice(t *testing.T) {
 		t.Errorf("the run says:\n%s", said)
 	}
 }
+
+func TestOneTenantOfADeclarationMayFailAndTheOtherNot(t *testing.T) {
+	d := bigip.New(t)
+	d.Break(bigip.TaskFails(map[string]any{"code": 200, "tenant": "one", "message": "success"}, map[string]any{"code": 422, "tenant": "two", "message": "declaration failed"}))
+	tenants := `"one":{"class":"Tenant","a":{"class":"Application","p":{"class":"Pool"}}},"two":{"class":"Tenant","a":{"class":"Application","p":{"class":"Pool"}}}`
+	if _, said := ask(t, d, "POST", declare, adc(tenants)); !strings.Contains(said, `"tenant":"one"`) || !strings.Contains(said, `"code":422`) {
+		t.Errorf("AS3 said %s", said)
+	}
+	if diff := cmp.Diff([]string{"/one/a/p"}, d.Paths("ltm/pool")); diff != "" {
+		t.Errorf("pools (-want +got):\n%s", diff)
+	}
+	ask(t, d, "POST", declare, adc(tenants))
+	if diff := cmp.Diff([]string{"/one/a/p", "/two/a/p"}, d.Paths("ltm/pool")); diff != "" {
+		t.Errorf("pools after the next declaration (-want +got):\n%s", diff)
+	}
+}

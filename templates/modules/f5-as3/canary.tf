@@ -1,7 +1,7 @@
 # Shifts traffic between the subsets of a service as its canary says, by ratio.
 locals {
   # The subset of each instance, "" for none, in the order of seen.
-  subsets = [for i in local.seen : try(lookup(var.canary_subsets, i.meta[var.canary_meta], i.meta[var.canary_meta]), "")]
+  subsets = [for i in local.seen : length(var.canary_weights) == 0 ? "" : try(lookup(var.canary_subsets, i.meta[var.canary_meta], i.meta[var.canary_meta]), "")]
 
   # What the instances that take traffic weigh together, by service and subset.
   together = {

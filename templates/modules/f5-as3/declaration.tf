@@ -12,7 +12,7 @@ locals {
   members = [
     for n, w in local.weighed : {
       service = w.j.i.service
-      host    = w.j.i.host
+      host    = w.j.host
       port    = w.j.i.port
       ratio   = w.share > 0 && w.j.i.up ? max(1, floor(w.share * local.scales[w.j.i.service] + 0.5)) : 1
       state   = w.j.i.admin == "offline" ? "offline" : w.j.i.up && w.share > 0 && w.j.i.admin != "disable" ? "enable" : "disable"

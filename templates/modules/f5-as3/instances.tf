@@ -11,7 +11,6 @@ locals {
       key     = key
       service = s.name
       given   = coalesce(s.address, s.node_address, "-")
-      host    = try(cidrhost("${coalesce(s.address, s.node_address, "-")}/${replace(coalesce(s.address, s.node_address, "-"), ":", "") == coalesce(s.address, s.node_address, "-") ? 32 : 128}", 0), "")
       port    = s.port
       up      = s.status == null || s.status == "passing" || s.status == "warning"
       weight  = replace(try(coalesce(s.meta["weight"], "-"), "-"), "\n", " ")
@@ -21,6 +20,8 @@ locals {
       user    = s.cts_user_defined_meta
     }
   ]
+  # Each address in the one form that the device writes it in, "" for what is none.
+  hosts   = [for i in local.seen : try(cidrhost("${i.given}/${replace(i.given, ":", "") == i.given ? 32 : 128}", 0), "")]
   wishes  = regexall("(?m)^(?:(?P<weight>-?[0-9]{1,5})|(?P<none>-)|.*)$", join("\n", local.seen[*].weight))
   weights = merge({ for key, s in var.services : key => 1 }, var.instance_weights)
   states  = { enable = true, disable = true, offline = true }
@@ -28,11 +29,12 @@ locals {
   judged = [
     for n, i in local.seen : {
       i      = i
+      host   = local.hosts[n]
       wish   = local.wishes[n]
       weight = local.wishes[n].weight == null ? floor(local.weights[i.key]) : tonumber(local.wishes[n].weight)
       fits = (
         i.service != "" && i.port >= 1 && i.port <= 65535 && floor(i.port) == i.port &&
-        i.host != "" && i.host != "0.0.0.0" && i.host != "::" && (i.host == i.given || replace(i.given, ":", "") != i.given)
+        local.hosts[n] != "" && local.hosts[n] != "0.0.0.0" && local.hosts[n] != "::" && (local.hosts[n] == i.given || replace(i.given, ":", "") != i.given)
       )
     }
   ]
@@ -40,8 +42,8 @@ locals {
   # One member for each address and port of a service: that of an instance that takes
   # traffic, if there is one, else the first.
   firsts = merge(
-    { for n, j in local.judged : jsonencode([j.i.service, j.i.host, j.i.port]) => n... if j.fits },
-    { for n, j in local.judged : jsonencode([j.i.service, j.i.host, j.i.port]) => n... if j.fits && j.i.up },
+    { for n, j in local.judged : jsonencode([j.i.service, j.host, j.i.port]) => n... if j.fits },
+    { for n, j in local.judged : jsonencode([j.i.service, j.host, j.i.port]) => n... if j.fits && j.i.up },
   )
   kept = { for ns in values(local.firsts) : ns[0] => true }
 

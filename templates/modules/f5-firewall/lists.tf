@@ -7,13 +7,15 @@ locals {
       key     = key
       service = s.name
       given   = coalesce(s.address, s.node_address, "-")
-      host    = try(cidrhost("${coalesce(s.address, s.node_address, "-")}/${replace(coalesce(s.address, s.node_address, "-"), ":", "") == coalesce(s.address, s.node_address, "-") ? 32 : 128}", 0), "")
     }
   ]
+  # Each address in the one form that the device writes it in, "" for what is none.
+  addresses = [for i in local.seen : try(cidrhost("${i.given}/${replace(i.given, ":", "") == i.given ? 32 : 128}", 0), "")]
   judged = [
-    for i in local.seen : {
+    for n, i in local.seen : {
       i    = i
-      fits = i.service != "" && i.host != "" && i.host != "0.0.0.0" && i.host != "::" && (i.host == i.given || replace(i.given, ":", "") != i.given)
+      host = local.addresses[n]
+      fits = i.service != "" && !contains(["", "0.0.0.0", "::"], local.addresses[n]) && (local.addresses[n] == i.given || replace(i.given, ":", "") != i.given)
     }
   ]
   skipped = [
@@ -35,7 +37,7 @@ locals {
     )]))
   }
 
-  hosts = { for j in local.judged : local.names[j.i.service] => j.i.host... if j.fits }
+  hosts = { for j in local.judged : local.names[j.i.service] => j.host... if j.fits }
   # The keys of an object are in order and each there once.
   lists = {
     for name in toset(values(local.names)) : name => keys({ for h in try(local.hosts[name], []) : h => true... })

@@ -3,8 +3,8 @@ terraform {
 
   required_providers {
     bigip = {
-      source  = "F5Networks/bigip"
-      version = ">= 1.22.0"
+      source  = "f5networks/bigip"
+      version = ">= 1.28.0, < 2.0.0"
     }
   }
 }
