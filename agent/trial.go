@@ -14,7 +14,7 @@ import (
 	"patchbay/agent/internal/terraform"
 	"patchbay/tasks"
 	"patchbay/templates"
-	"patchbay/templates/lint"
+	"patchbay/templates/source"
 	"patchbay/templates/trial"
 
 	"github.com/hashicorp/go-hclog"
@@ -65,7 +65,7 @@ func TryModule(ctx context.Context, t Trial) (out []Tried, err error) {
 }
 
 func (t Trial) run(ctx context.Context) (out []Tried, err error) {
-	module, err := lintModule(t.Module)
+	module, err := moduleAt(t.Module)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrModule, err)
 	}
@@ -97,22 +97,22 @@ func (t Trial) run(ctx context.Context) (out []Tried, err error) {
 	return out, nil
 }
 
-// lintModule reads a module from where it is.
-func lintModule(source string) (*lint.Module, error) {
+// moduleAt reads a module from where it is.
+func moduleAt(place string) (*source.Module, error) {
 	var files fs.FS
-	if name, ok := strings.CutPrefix(source, "builtin/"); ok {
+	if name, ok := strings.CutPrefix(place, "builtin/"); ok {
 		if files, ok = templates.BuiltinFS(name); !ok {
-			return nil, fmt.Errorf("no module %q is shipped", source)
+			return nil, fmt.Errorf("no module %q is shipped", place)
 		}
 	} else {
-		files = os.DirFS(source)
+		files = os.DirFS(place)
 	}
-	return lint.Read(files)
+	return source.Read(files)
 }
 
 // asked lists the variables of Consul that the module cannot do without, and those of
 // canaries if it takes them. Any other one without a default must be in Variables.
-func (t Trial) asked(variables []lint.Variable) (asked []string, err error) {
+func (t Trial) asked(variables []source.Variable) (asked []string, err error) {
 	var missing []string
 	for _, v := range variables {
 		_, given := t.Variables[v.Name]

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"patchbay/templates"
-	"patchbay/templates/lint"
+	"patchbay/templates/source"
 
 	"github.com/spf13/cobra"
 )
@@ -67,12 +67,12 @@ func located(arg string) (source string, files fs.FS, err error) {
 }
 
 // parsed reads a module.
-func parsed(arg string, files fs.FS) (*lint.Module, error) {
-	m, err := lint.Read(files)
+func parsed(arg string, files fs.FS) (*source.Module, error) {
+	m, err := source.Read(files)
 	switch {
 	case err == nil:
 		return m, nil
-	case errors.Is(err, lint.ErrNoModule):
+	case errors.Is(err, source.ErrNoModule):
 		return nil, fail(fmt.Sprintf("there is no module in '%s'", arg), err, "Name the directory that holds the module's .tf files.")
 	}
 	return nil, fail(fmt.Sprintf("unable to read the module '%s'", arg), err)
@@ -89,7 +89,7 @@ func completeShipped(cmd *cobra.Command) {
 }
 
 // needed tells in words what a module needs.
-func needed(n lint.Needs) string {
+func needed(n source.Needs) string {
 	out := "any Terraform"
 	if n.Terraform != "" {
 		out = "Terraform " + n.Terraform

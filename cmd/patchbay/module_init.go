@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"patchbay/templates/lint"
+	"patchbay/templates/source"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/spf13/cobra"
@@ -114,7 +114,7 @@ func sourceOf(dir string) string {
 }
 
 // taskOf writes the smallest task that uses a module.
-func taskOf(name, source string, variables []lint.Variable) string {
+func taskOf(name, source string, variables []source.Variable) string {
 	var required []string
 	for _, v := range variables {
 		if v.Required && v.Name != "services" {

@@ -33,7 +33,7 @@ func (c *cli) lintModule(arg string, errorsOnly bool, o output) error {
 	if err != nil {
 		return err
 	}
-	list := append([]lint.Finding{}, m.Findings()...)
+	list := append([]lint.Finding{}, lint.Findings(m)...)
 	if errorsOnly {
 		list = slices.DeleteFunc(list, func(f lint.Finding) bool { return f.Severity != lint.Error })
 	}

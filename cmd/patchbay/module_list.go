@@ -2,16 +2,16 @@ package main
 
 import (
 	"patchbay/templates"
-	"patchbay/templates/lint"
+	"patchbay/templates/source"
 
 	"github.com/spf13/cobra"
 )
 
 // listedModule is a shipped module as -o json writes it.
 type listedModule struct {
-	Name  string     `json:"name"`
-	About string     `json:"about"`
-	Needs lint.Needs `json:"needs"`
+	Name  string       `json:"name"`
+	About string       `json:"about"`
+	Needs source.Needs `json:"needs"`
 }
 
 func (c *cli) moduleList() *cobra.Command {

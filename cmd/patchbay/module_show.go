@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"patchbay/templates/lint"
+	"patchbay/templates/source"
 
 	"github.com/spf13/cobra"
 )
@@ -13,8 +13,8 @@ import (
 // shownModule is a module with what it declares.
 type shownModule struct {
 	listedModule
-	Variables []lint.Variable `json:"variables"`
-	Outputs   []lint.Output   `json:"outputs"`
+	Variables []source.Variable `json:"variables"`
+	Outputs   []source.Output   `json:"outputs"`
 }
 
 func (c *cli) moduleShow() *cobra.Command {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"patchbay/templates/source"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -14,49 +16,29 @@ import (
 )
 
 // services is the one variable that every module must declare.
-const services = "services"
+const services = source.Services
 
-var (
-	texts = cty.Map(cty.String)
-	// instance is an entry of services.
-	instance = map[string]cty.Type{
-		"id": cty.String, "name": cty.String, "kind": cty.String, "address": cty.String, "port": cty.Number, "meta": texts,
-		"tags": cty.List(cty.String), "namespace": cty.String, "status": cty.String, "node": cty.String, "node_id": cty.String,
-		"node_address": cty.String, "node_datacenter": cty.String, "node_tagged_addresses": texts, "node_meta": texts,
-		"cts_user_defined_meta": texts,
-	}
-	// contract are the variables that a task gives by itself.
-	contract = map[string]cty.Type{
-		services:           cty.Map(cty.Object(instance)),
-		"catalog_services": cty.Map(cty.List(cty.String)),
-		"consul_kv":        texts,
-		"nodes": cty.Map(cty.Object(map[string]cty.Type{"id": cty.String, "name": cty.String, "address": cty.String,
-			"datacenter": cty.String, "tagged_addresses": texts, "meta": texts})),
-		"instance_weights": cty.Map(cty.Number),
-		"canary_weights":   cty.Map(cty.Map(cty.Number)),
-	}
-	// reserved are the names that Terraform refuses for a variable.
-	reserved = []string{"count", "depends_on", "for_each", "lifecycle", "locals", "providers", "source", "version"}
-)
+// reserved are the names that Terraform refuses for a variable.
+var reserved = []string{"count", "depends_on", "for_each", "lifecycle", "locals", "providers", "source", "version"}
 
 // contract judges the variables by what a task gives.
 func (l *linter) contract() {
 	l.missing()
 	providers := map[string]bool{}
-	for _, r := range l.required() {
+	for _, r := range l.Requirements() {
 		providers[r.Name] = true
 	}
-	for _, b := range l.of("variable") {
-		name := b.label(0)
-		_, optional := b.attrs["default"]
+	for _, b := range l.Of("variable") {
+		name := b.Label(0)
+		_, optional := b.Attrs["default"]
 		if slices.Contains(reserved, name) {
-			l.add(b.at, advice{Error, "reserved-name", "Terraform refuses it, as module blocks have an argument of this name", "rename it"}, "variable %q has a reserved name", name)
+			l.add(b.At, advice{Error, "reserved-name", "Terraform refuses it, as module blocks have an argument of this name", "rename it"}, "variable %q has a reserved name", name)
 		}
 		if providers[name] && !optional {
-			l.add(b.at, advice{Error, "not-given", "a task keeps the provider's configuration in a variable of this name and cannot give another one",
+			l.add(b.At, advice{Error, "not-given", "a task keeps the provider's configuration in a variable of this name and cannot give another one",
 				"rename the variable"}, "required variable %q has the name of a provider that the module needs", name)
 		}
-		if want, ok := contract[name]; ok {
+		if want, ok := source.Contract()[name]; ok {
 			l.typed(b, name, want)
 			l.notGiven(b, name, optional)
 		}
@@ -65,8 +47,8 @@ func (l *linter) contract() {
 
 // missing tells when there is no variable services.
 func (l *linter) missing() {
-	for _, b := range l.of("variable") {
-		if b.label(0) == services {
+	for _, b := range l.Of("variable") {
+		if b.Label(0) == services {
 			return
 		}
 	}
@@ -77,48 +59,48 @@ func (l *linter) missing() {
 
 // anyFile names a file for what is nowhere: variables.tf, else the first.
 func (l *linter) anyFile() string {
-	names := slices.Sorted(maps.Keys(l.texts))
+	names := l.Names()
 	if slices.Contains(names, "variables.tf") {
 		return "variables.tf"
 	}
 	return names[0]
 }
 
-func (l *linter) notGiven(b *block, name string, optional bool) {
+func (l *linter) notGiven(b *source.Block, name string, optional bool) {
 	switch {
 	case optional:
 	case name == "instance_weights":
-		l.add(b.at, advice{Error, "not-given", "only modules that Patchbay ships are given it, so no task can run this one", "add default = {}"}, "variable %q has no default", name)
+		l.add(b.At, advice{Error, "not-given", "only modules that Patchbay ships are given it, so no task can run this one", "add default = {}"}, "variable %q has no default", name)
 	case name == "canary_weights":
-		l.add(b.at, advice{Warning, "not-given", "only Patchbay gives it: the module cannot be used by Consul-Terraform-Sync or by itself", "add default = {}"}, "variable %q has no default", name)
+		l.add(b.At, advice{Warning, "not-given", "only Patchbay gives it: the module cannot be used by Consul-Terraform-Sync or by itself", "add default = {}"}, "variable %q has no default", name)
 	}
 }
 
 // typed judges the type of a variable that a task gives.
-func (l *linter) typed(b *block, name string, want cty.Type) {
-	a, ok := b.attrs["type"]
+func (l *linter) typed(b *source.Block, name string, want cty.Type) {
+	a, ok := b.Attrs["type"]
 	if !ok {
 		return
 	}
 	got, optional, problem := l.typeOf(a)
 	switch {
 	case problem != "":
-		l.add(a.all, advice{Error, "syntax", "Terraform refuses the module", "correct the type"}, "the type of variable %q cannot be read: %s", name, problem)
+		l.add(a.All, advice{Error, "syntax", "Terraform refuses the module", "correct the type"}, "the type of variable %q cannot be read: %s", name, problem)
 	case got.HasDynamicTypes():
 	case name == services && got.IsMapType() && got.ElementType().IsObjectType():
 		l.attributes(a, got.ElementType(), optional)
 	case !fits(want, got):
-		l.add(a.all, advice{Error, "wrong-type", "Terraform refuses what the task gives", "declare it as templates/README.md has it: " + typeexpr.TypeString(want)},
+		l.add(a.All, advice{Error, "wrong-type", "Terraform refuses what the task gives", "declare it as templates/README.md has it: " + typeexpr.TypeString(want)},
 			"variable %q is a %s", name, got.FriendlyNameForConstraint())
 	}
 }
 
 // typeOf reads a constraint: the type without optional marks, and which attributes of
 // the elements have one.
-func (l *linter) typeOf(a attr) (ty cty.Type, optional map[string]struct{}, problem string) {
-	e := a.expr
-	if s, ok := text(e); ok { // JSON syntax, or the form of old modules
-		parsed, diags := hclsyntax.ParseExpression([]byte(s), a.all.Filename, a.all.Start)
+func (l *linter) typeOf(a source.Attr) (ty cty.Type, optional map[string]struct{}, problem string) {
+	e := a.Expr
+	if s, ok := source.Text(e); ok { // JSON syntax, or the form of old modules
+		parsed, diags := hclsyntax.ParseExpression([]byte(s), a.All.Filename, a.All.Start)
 		if diags.HasErrors() {
 			return cty.NilType, nil, diags[0].Summary
 		}
@@ -146,16 +128,17 @@ func fits(from, to cty.Type) bool {
 }
 
 // attributes judges what the module wants to know of an instance.
-func (l *linter) attributes(a attr, element cty.Type, optional map[string]struct{}) {
+func (l *linter) attributes(a source.Attr, element cty.Type, optional map[string]struct{}) {
+	known := source.Instance()
 	for _, name := range slices.Sorted(maps.Keys(element.AttributeTypes())) {
 		at, got := l.attributeRange(a, name), element.AttributeType(name)
 		_, may := optional[name]
-		want, known := instance[name]
+		want, isKnown := known[name]
 		switch {
-		case !known && may:
+		case !isKnown && may:
 			l.add(at, advice{Warning, "unknown-attribute", "the contract has no such attribute, so it is always null", "leave it out, or take the value from meta or cts_user_defined_meta"},
 				"services has the attribute %q", name)
-		case !known:
+		case !isKnown:
 			l.add(at, advice{Error, "unknown-attribute", "the contract has no such attribute, so Terraform refuses every instance", "leave it out, or take the value from meta or cts_user_defined_meta"},
 				"services has the required attribute %q", name)
 		case !fits(want, got):
@@ -167,9 +150,9 @@ func (l *linter) attributes(a attr, element cty.Type, optional map[string]struct
 
 // attributeRange finds where an attribute of services is declared; in JSON that is
 // the whole type.
-func (l *linter) attributeRange(a attr, name string) hcl.Range {
-	at := a.all
-	visit(a.expr, func(n hclsyntax.Node) {
+func (l *linter) attributeRange(a source.Attr, name string) hcl.Range {
+	at := a.All
+	source.Visit(a.Expr, func(n hclsyntax.Node) {
 		o, ok := n.(*hclsyntax.ObjectConsExpr)
 		if !ok {
 			return

@@ -3,8 +3,11 @@ package lint
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
+
+	"patchbay/templates/source"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -54,17 +57,21 @@ func (f Finding) String() string {
 //	# patchbay:allow per-instance: the device has no lists
 const allowance = "patchbay:allow "
 
-// Findings gives all findings that no comment silences, in the order of place. A file
-// that cannot be parsed is the only kind of finding then: the others would speak of
-// what it lacks.
-func (m *Module) Findings() []Finding {
-	l := &linter{Module: m, found: slices.Clone(m.broken)}
-	if len(l.found) == 0 {
+// Findings judges a module: all findings that no comment silences, in the order of
+// place. What cannot be parsed is the only kind of finding of a module that has it: the
+// others would speak of what is missing there.
+func Findings(m *source.Module) []Finding {
+	l := &linter{Module: m, seen: map[string]shape{}}
+	for _, p := range m.Problems() {
+		l.add(p.At, advice{Error, "syntax", "Terraform refuses the module", "correct the line" + given(": ", p.Detail)}, "the file cannot be parsed: %s", p.What)
+	}
+	out := l.found
+	if len(out) == 0 {
 		for _, rules := range []func(){l.contract, l.pins, l.sources, l.spreads, l.provisioners, l.restless, l.blocks} {
 			rules()
 		}
+		out = slices.DeleteFunc(l.found, l.allowances())
 	}
-	out := slices.DeleteFunc(l.found, m.allowed)
 	slices.SortFunc(out, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.What, b.What))
@@ -72,11 +79,19 @@ func (m *Module) Findings() []Finding {
 	return slices.Compact(out)
 }
 
+func given(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + text
+}
+
 // linter collects findings.
 type linter struct {
-	*Module
+	*source.Module
 	found []Finding
-	seen  map[string]shape
+	// seen are the shapes of local values.
+	seen map[string]shape
 }
 
 // advice is what a rule says of itself.
@@ -90,29 +105,33 @@ func (l *linter) add(at hcl.Range, a advice, format string, args ...any) {
 		What: fmt.Sprintf(format, args...), Why: a.why, Do: a.do})
 }
 
-func (m *Module) allowed(f Finding) bool {
-	for _, line := range []int{f.Line, f.Line - 1} {
-		if slices.Contains(m.allows[f.File][line], f.Rule) {
-			return true
-		}
+// allowances tells which findings a comment silences.
+func (l *linter) allowances() func(Finding) bool {
+	type line struct {
+		file string
+		n    int
 	}
-	return false
-}
-
-// allowances finds the comments that silence rules: line to rules.
-func allowances(name string, content []byte) map[int][]string {
-	out := map[int][]string{}
-	tokens, _ := hclsyntax.LexConfig(content, name, hcl.InitialPos) // the parser tells what is wrong
-	for _, t := range tokens {
-		if t.Type != hclsyntax.TokenComment {
+	rules := map[line][]string{}
+	for _, name := range l.Names() {
+		if path.Ext(name) == ".json" { // which has no comments
 			continue
 		}
-		_, text, ok := strings.Cut(string(t.Bytes), allowance)
-		if !ok {
-			continue
+		content, err := l.File(name)
+		if err != nil {
+			continue // it was read before, so this cannot be
 		}
-		rule, _, _ := strings.Cut(text, ":")
-		out[t.Range.Start.Line] = append(out[t.Range.Start.Line], strings.TrimSpace(rule))
+		tokens, _ := hclsyntax.LexConfig(content, name, hcl.InitialPos) // the parser tells what is wrong
+		for _, t := range tokens {
+			_, text, ok := strings.Cut(string(t.Bytes), allowance)
+			if !ok || t.Type != hclsyntax.TokenComment {
+				continue
+			}
+			rule, _, _ := strings.Cut(text, ":")
+			at := line{name, t.Range.Start.Line}
+			rules[at] = append(rules[at], strings.TrimSpace(rule))
+		}
 	}
-	return out
+	return func(f Finding) bool {
+		return slices.Contains(rules[line{f.File, f.Line}], f.Rule) || slices.Contains(rules[line{f.File, f.Line - 1}], f.Rule)
+	}
 }

@@ -1,12 +1,12 @@
 package lint_test
 
 import (
-	"errors"
 	"testing"
 	"testing/fstest"
 
 	"patchbay/templates"
 	"patchbay/templates/lint"
+	"patchbay/templates/source"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -55,59 +55,9 @@ func TestJSONSyntaxIsJudgedAsHCL(t *testing.T) {
 	if diff := cmp.Diff(want, places(m)); diff != "" {
 		t.Errorf("findings (-want +got):\n%s", diff)
 	}
-	variables := []lint.Variable{
-		{Name: "services", Type: "map(object({ name = string, ttl = number }))", Required: true},
-		{Name: "pin", Type: "string", Required: true, Sensitive: true},
-		{Name: "pools", Type: "map(string)", Default: `{ "a": "b" }`, Description: "Pools by name."},
-	}
-	if diff := cmp.Diff(variables, m.Variables()); diff != "" {
-		t.Errorf("variables (-want +got):\n%s", diff)
-	}
 }
 
-func TestAModuleTellsWhatItDeclares(t *testing.T) {
-	m := read(t, map[string]string{"versions.tf": head["variables.tf"], "main.tf": `
-variable "zone" {
-  description = "Zone of the ${"$"}{name}."
-  type        = object({ a = optional(string, "x") })
-  default     = { a = "y" }
-}
-variable "token" {
-  sensitive = true
-}
-output "skipped" { value = [] }
-output "objects" {
-  value       = {}
-  description = "What exists."
-}
-`})
-	got := m.Variables()
-	if len(got) != 3 || got[0].Name != "services" || !got[0].Required {
-		t.Fatalf("variables = %+v, want services first of 3", got)
-	}
-	want := []lint.Variable{
-		{Name: "token", Type: "any", Required: true, Sensitive: true},
-		{Name: "zone", Type: `object({ a = optional(string, "x") })`, Default: `{ a = "y" }`, Description: "Zone of the ${name}."},
-	}
-	if diff := cmp.Diff(want, got[1:]); diff != "" {
-		t.Errorf("variables (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]lint.Output{{Name: "objects", Description: "What exists."}, {Name: "skipped"}}, m.Outputs()); diff != "" {
-		t.Errorf("outputs (-want +got):\n%s", diff)
-	}
-	needs := lint.Needs{Terraform: ">= 1.4.0", Providers: []lint.Provider{{Name: "fw", Source: "acme/fw", Version: ">= 1.0"}}}
-	if diff := cmp.Diff(needs, m.Needs()); diff != "" {
-		t.Errorf("needs (-want +got):\n%s", diff)
-	}
-}
-
-func TestADirectoryWithoutAModuleIsRefused(t *testing.T) {
-	if _, err := lint.Read(fstest.MapFS{"README.md": {}, "tests/main.tf": {}, ".hidden.tf": {}}); !errors.Is(err, lint.ErrNoModule) {
-		t.Errorf("err = %v, want ErrNoModule", err)
-	}
-}
-
-func FuzzReadNeverFails(f *testing.F) {
+func FuzzEveryFindingIsWhole(f *testing.F) {
 	f.Add([]byte(inJSON), true)
 	for _, name := range []string{"main.tf", "instances.tf", "canary.tf", "variables.tf"} {
 		files, _ := templates.Builtin("nginx")
@@ -120,17 +70,14 @@ func FuzzReadNeverFails(f *testing.F) {
 		if asJSON {
 			name = "main.tf.json"
 		}
-		m, err := lint.Read(fstest.MapFS{name: {Data: content}})
+		m, err := source.Read(fstest.MapFS{name: {Data: content}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, finding := range m.Findings() {
+		for _, finding := range lint.Findings(m) {
 			if finding.File != name || finding.What == "" {
 				t.Errorf("finding %+v", finding)
 			}
 		}
-		m.Variables()
-		m.Outputs()
-		m.Needs()
 	})
 }

@@ -8,26 +8,27 @@ import (
 
 	"patchbay/templates"
 	"patchbay/templates/lint"
+	"patchbay/templates/source"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func read(t *testing.T, files map[string]string) *lint.Module {
+func read(t *testing.T, files map[string]string) *source.Module {
 	t.Helper()
 	dir := fstest.MapFS{}
 	for name, content := range files {
 		dir[name] = &fstest.MapFile{Data: []byte(content)}
 	}
-	m, err := lint.Read(dir)
+	m, err := source.Read(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-func places(m *lint.Module) (out []string) {
-	for _, f := range m.Findings() {
+func places(m *source.Module) (out []string) {
+	for _, f := range lint.Findings(m) {
 		out = append(out, fmt.Sprintf("%s:%d:%d %s %s", f.File, f.Line, f.Column, f.Severity, f.Rule))
 	}
 	return out
@@ -41,11 +42,11 @@ func TestShippedModulesHaveNoFinding(t *testing.T) {
 			for path, content := range files {
 				dir[path] = &fstest.MapFile{Data: content}
 			}
-			m, err := lint.Read(dir)
+			m, err := source.Read(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, f := range m.Findings() {
+			for _, f := range lint.Findings(m) {
 				t.Errorf("%s", f)
 			}
 		})
@@ -73,7 +74,7 @@ func rules(t *testing.T, main string) (out []string) {
 	for name, content := range head {
 		files[name] = content
 	}
-	for _, f := range read(t, files).Findings() {
+	for _, f := range lint.Findings(read(t, files)) {
 		if f.What == "" || f.Why == "" || f.Do == "" || f.Column < 1 {
 			t.Errorf("a finding is not whole: %+v", f)
 		}
@@ -174,7 +175,7 @@ func TestProvisionersAreJudged(t *testing.T) {
 				files[name] = content
 			}
 			var got []string
-			for _, f := range read(t, files).Findings() {
+			for _, f := range lint.Findings(read(t, files)) {
 				got = append(got, fmt.Sprintf("%d %s", f.Line, f.Rule))
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

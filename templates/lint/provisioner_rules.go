@@ -3,6 +3,8 @@ package lint
 import (
 	"strings"
 
+	"patchbay/templates/source"
+
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
@@ -10,38 +12,38 @@ import (
 func (l *linter) provisioner(r run) {
 	l.hangs(r)
 	for _, a := range r.shell {
-		if l.fromConsul(a.expr, r.of, true) {
-			l.add(a.all, advice{Error, "shell-text", "what is registered in Consul becomes part of a script: a name or tag with a quote or $( in it runs as a command",
+		if l.fromConsul(a.Expr, r.of, true) {
+			l.add(a.All, advice{Error, "shell-text", "what is registered in Consul becomes part of a script: a name or tag with a quote or $( in it runs as a command",
 				"keep the command constant and give values by environment"}, "%s puts values from Consul into shell text", r.where)
 		}
 	}
 	for _, a := range r.commands {
-		if l.fromConsul(a.expr, r.of, false) && !l.isShell(r, a) {
-			l.add(a.all, advice{Error, "content-in-argv", "a command line takes 128 KiB per word at most, and every user of the machine can read it",
+		if l.fromConsul(a.Expr, r.of, false) && !l.isShell(r, a) {
+			l.add(a.All, advice{Error, "content-in-argv", "a command line takes 128 KiB per word at most, and every user of the machine can read it",
 				"give the content by environment, as base64gzip in pieces of at most 96 KiB"}, "%s puts values from Consul on a command line", r.where)
 		}
-		if name := l.secretIn(a.expr); name != "" {
-			l.add(a.all, advice{Error, "secret-in-argv", "every user of the machine can read a command line, and Terraform shows it in its log",
+		if name := l.secretIn(a.Expr); name != "" {
+			l.add(a.All, advice{Error, "secret-in-argv", "every user of the machine can read a command line, and Terraform shows it in its log",
 				"give it by environment, or the path of a file that holds it"}, "%s puts %s on a command line", r.where, name)
 		}
 	}
 	for _, a := range r.settings {
-		if l.fromConsul(a.expr, r.of, false) && !l.inPieces(a.expr) {
-			l.add(a.name, advice{Warning, "large-environment", "Linux takes at most 128 KiB in one variable: plain text of servers passes that at about 2,000 instances, and the run fails",
+		if l.fromConsul(a.Expr, r.of, false) && !l.inPieces(a.Expr) {
+			l.add(a.Name, advice{Warning, "large-environment", "Linux takes at most 128 KiB in one variable: plain text of servers passes that at about 2,000 instances, and the run fails",
 				"give it as base64gzip in pieces of at most 96 KiB: for n in range(ceil(length(x) / 98304)) : substr(x, n * 98304, 98304)"}, "%s gives values from Consul in one variable", r.where)
 		}
 	}
-	if a, ok := r.attrs["interpreter"]; ok && notSh.MatchString(words(a.expr)) {
-		l.add(a.all, advice{Warning, "not-sh", "it is not on every machine, Alpine and most containers have none of them", "use /bin/sh and POSIX commands"}, "%s needs an interpreter besides sh", r.where)
+	if a, ok := r.Attrs["interpreter"]; ok && notSh.MatchString(source.Words(a.Expr)) {
+		l.add(a.All, advice{Warning, "not-sh", "it is not on every machine, Alpine and most containers have none of them", "use /bin/sh and POSIX commands"}, "%s needs an interpreter besides sh", r.where)
 	}
-	if a, ok := r.attrs["on_failure"]; ok && (strings.TrimSpace(l.source(a)) == "continue" || r.literal("on_failure") == "continue") {
-		l.add(a.name, advice{Error, "hidden-failure", "the run is recorded as applied though the device may be as before, and nothing tries again", "remove it"}, "%s goes on after a failure", r.where)
+	if a, ok := r.Attrs["on_failure"]; ok && (strings.TrimSpace(l.Source(a)) == "continue" || r.Literal("on_failure") == "continue") {
+		l.add(a.Name, advice{Error, "hidden-failure", "the run is recorded as applied though the device may be as before, and nothing tries again", "remove it"}, "%s goes on after a failure", r.where)
 	}
 }
 
-func (l *linter) isShell(r run, a attr) bool {
+func (l *linter) isShell(r run, a source.Attr) bool {
 	for _, s := range r.shell {
-		if s.all == a.all {
+		if s.All == a.All {
 			return true
 		}
 	}
@@ -52,18 +54,18 @@ func (l *linter) isShell(r run, a attr) bool {
 func (l *linter) hangs(r run) {
 	why := "nobody answers it: the run hangs or fails, and holds the lock of its state"
 	if !bounded.MatchString(r.text) {
-		l.add(r.at, advice{Warning, "no-timeout", "a device that does not answer keeps the run, its lock and a slot of Patchbay for ever",
+		l.add(r.At, advice{Warning, "no-timeout", "a device that does not answer keeps the run, its lock and a slot of Patchbay for ever",
 			"bound it, such as by timeout 60 or by curl --max-time 60, in the command or in its script"}, "%s has no bound on its time", r.where)
 	}
 	if asksSudo.MatchString(r.text) {
-		l.add(r.at, advice{Warning, "asks", why, "use sudo -n"}, "%s runs sudo, which may ask for a password", r.where)
+		l.add(r.At, advice{Warning, "asks", why, "use sudo -n"}, "%s runs sudo, which may ask for a password", r.where)
 	}
 	if asksSSH.MatchString(r.text) && !noBatch.MatchString(r.text) {
-		l.add(r.at, advice{Warning, "asks", why, "use ssh -o BatchMode=yes"}, "%s runs ssh, which may ask for a password or about a host's key", r.where)
+		l.add(r.At, advice{Warning, "asks", why, "use ssh -o BatchMode=yes"}, "%s runs ssh, which may ask for a password or about a host's key", r.where)
 	}
 	for _, a := range r.shell {
-		if asksRead.MatchString(words(a.expr)) {
-			l.add(a.all, advice{Warning, "asks", "nothing comes from standard input", "give the value by environment"}, "%s reads standard input", r.where)
+		if asksRead.MatchString(source.Words(a.Expr)) {
+			l.add(a.All, advice{Warning, "asks", "nothing comes from standard input", "give the value by environment"}, "%s reads standard input", r.where)
 		}
 	}
 }
@@ -87,9 +89,9 @@ func (l *linter) secretIn(e hclsyntax.Expression) (found string) {
 }
 
 func (l *linter) sensitive(name string) bool {
-	for _, b := range l.of("variable") {
-		if b.label(0) == name {
-			return strings.TrimSpace(l.source(b.attrs["sensitive"])) == "true"
+	for _, b := range l.Of("variable") {
+		if b.Label(0) == name {
+			return strings.TrimSpace(l.Source(b.Attrs["sensitive"])) == "true"
 		}
 	}
 	return false
@@ -98,7 +100,7 @@ func (l *linter) sensitive(name string) bool {
 // inPieces tells whether a content is cut by substr.
 func (l *linter) inPieces(e hclsyntax.Expression) (found bool) {
 	l.follow(e, map[string]bool{}, func(e hclsyntax.Expression) {
-		visit(e, func(n hclsyntax.Node) {
+		source.Visit(e, func(n hclsyntax.Node) {
 			if c, ok := n.(*hclsyntax.FunctionCallExpr); ok && c.Name == "substr" {
 				found = true
 			}

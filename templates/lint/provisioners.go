@@ -7,14 +7,16 @@ import (
 	"slices"
 	"strings"
 
+	"patchbay/templates/source"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
 // run is a provisioner that runs programs.
 type run struct {
-	*block
-	of *block
+	*source.Block
+	of *source.Block
 	// where names it in findings.
 	where string
 	// text is all that is known of what it runs: the words of its attributes and the
@@ -22,15 +24,15 @@ type run struct {
 	text string
 	// commands are the expressions that become a command line, shell those of them
 	// that a shell reads.
-	commands, shell []attr
-	settings        []attr
+	commands, shell []source.Attr
+	settings        []source.Attr
 }
 
 // provisioners judges what runs programs: what could hang, leak or be taken over.
 func (l *linter) provisioners() {
-	for _, b := range l.of("resource") {
-		for _, p := range b.inner("provisioner") {
-			switch p.label(0) {
+	for _, b := range l.Of("resource") {
+		for _, p := range b.Inner("provisioner") {
+			switch p.Label(0) {
 			case "local-exec", "remote-exec":
 				l.provisioner(l.newRun(b, p))
 			}
@@ -38,21 +40,21 @@ func (l *linter) provisioners() {
 	}
 }
 
-func (l *linter) newRun(of, p *block) run {
-	r := run{block: p, of: of, where: "provisioner " + p.label(0) + " of " + of.address()}
-	interpreter, own := p.attrs["interpreter"]
+func (l *linter) newRun(of, p *source.Block) run {
+	r := run{Block: p, of: of, where: "provisioner " + p.Label(0) + " of " + of.Address()}
+	interpreter, own := p.Attrs["interpreter"]
 	for _, name := range []string{"command", "inline", "script", "scripts", "interpreter"} {
-		if a, ok := p.attrs[name]; ok {
+		if a, ok := p.Attrs[name]; ok {
 			r.commands = append(r.commands, a)
 		}
 	}
-	if command, ok := p.attrs["command"]; ok && (!own || takesShellText(interpreter.expr)) {
+	if command, ok := p.Attrs["command"]; ok && (!own || takesShellText(interpreter.Expr)) {
 		r.shell = append(r.shell, command)
 	}
-	if inline, ok := p.attrs["inline"]; ok {
+	if inline, ok := p.Attrs["inline"]; ok {
 		r.shell = append(r.shell, inline)
 	}
-	if environment, ok := p.attrs["environment"]; ok {
+	if environment, ok := p.Attrs["environment"]; ok {
 		r.settings = append(r.settings, environment)
 	}
 	r.text = l.said(r)
@@ -61,7 +63,7 @@ func (l *linter) newRun(of, p *block) run {
 
 // takesShellText tells whether an interpreter runs the text of command, as sh -c does.
 func takesShellText(e hclsyntax.Expression) bool {
-	for word := range strings.Lines(words(e)) {
+	for word := range strings.Lines(source.Words(e)) {
 		if w := strings.TrimSpace(word); w == "-c" || w == "-Command" || w == "-ec" {
 			return true
 		}
@@ -73,8 +75,8 @@ func takesShellText(e hclsyntax.Expression) bool {
 func (l *linter) said(r run) string {
 	var b strings.Builder
 	for _, a := range append(r.commands, r.settings...) {
-		l.follow(a.expr, map[string]bool{}, func(e hclsyntax.Expression) {
-			b.WriteString(words(e))
+		l.follow(a.Expr, map[string]bool{}, func(e hclsyntax.Expression) {
+			b.WriteString(source.Words(e))
 			b.WriteString(names(e))
 			for _, script := range l.scripts(e) {
 				b.Write(script)
@@ -95,7 +97,7 @@ func names(e hclsyntax.Expression) string {
 			}
 		}
 	}
-	visit(e, func(n hclsyntax.Node) {
+	source.Visit(e, func(n hclsyntax.Node) {
 		if o, ok := n.(*hclsyntax.ObjectConsExpr); ok {
 			for _, item := range o.Items {
 				b.WriteString(hcl.ExprAsKeyword(item.KeyExpr) + "\n")
@@ -107,13 +109,13 @@ func names(e hclsyntax.Expression) string {
 
 // scripts reads the module's files that an expression names as "${path.module}/…".
 func (l *linter) scripts(e hclsyntax.Expression) (out [][]byte) {
-	visit(e, func(n hclsyntax.Node) {
+	source.Visit(e, func(n hclsyntax.Node) {
 		t, ok := n.(*hclsyntax.TemplateExpr)
 		if !ok || len(t.Parts) != 2 {
 			return
 		}
 		at, ok := t.Parts[0].(*hclsyntax.ScopeTraversalExpr)
-		rest, literal := text(t.Parts[1])
+		rest, literal := source.Text(t.Parts[1])
 		if !ok || !literal || at.Traversal.RootName() != "path" {
 			return
 		}
@@ -121,7 +123,7 @@ func (l *linter) scripts(e hclsyntax.Expression) (out [][]byte) {
 		if !fs.ValidPath(name) {
 			return
 		}
-		if content, err := readFile(l.files, name); err == nil { // else Terraform tells that it is missing
+		if content, err := l.File(name); err == nil { // else Terraform tells that it is missing
 			out = append(out, content)
 		}
 	})
@@ -140,14 +142,14 @@ func (l *linter) follow(e hclsyntax.Expression, seen map[string]bool, f func(hcl
 			continue
 		}
 		seen[name] = true
-		l.follow(l.locals[name].expr, seen, f)
+		l.follow(l.Local(name).Expr, seen, f)
 	}
 }
 
 // fromConsul tells whether a value of an instance may reach an expression; a digest or
 // a number of them has none of it. each and self are those of the resource, whose own
 // arguments are followed; each.key, which is one short name, counts where keys does.
-func (l *linter) fromConsul(e hclsyntax.Expression, of *block, keys bool) bool {
+func (l *linter) fromConsul(e hclsyntax.Expression, of *source.Block, keys bool) bool {
 	t := trace{linter: l, of: of, keys: keys, seen: map[string]bool{}}
 	return t.reaches(e)
 }
@@ -155,7 +157,7 @@ func (l *linter) fromConsul(e hclsyntax.Expression, of *block, keys bool) bool {
 // trace follows references to where their values come from.
 type trace struct {
 	*linter
-	of   *block
+	of   *source.Block
 	keys bool
 	seen map[string]bool
 }
@@ -173,10 +175,10 @@ func (t *trace) step(r hcl.Traversal) bool {
 	case key == "each.key" && !t.keys:
 		return false
 	case r.RootName() == "local":
-		return t.once(key, t.locals[name].expr)
+		return t.once(key, t.Local(name).Expr)
 	case r.RootName() == "self", r.RootName() == "each":
 		return slices.ContainsFunc([]string{"for_each", "input", "triggers", "triggers_replace"}, func(own string) bool {
-			return t.once("own "+own, t.of.attrs[own].expr)
+			return t.once("own "+own, t.of.Attrs[own].Expr)
 		})
 	}
 	return false

@@ -30,16 +30,15 @@ func (s shape) with(t shape) shape {
 
 // spreads judges objects of which there is one per instance.
 func (l *linter) spreads() {
-	l.seen = map[string]shape{}
 	why := "Terraform handles each object on its own and its time grows with the square of them: a plan took 0.55 s with 100 instances, " +
 		"18 s with 500 and 67 s with 1,000, where the apply took 163 s; a device with one lock per pool adds to that"
-	for _, b := range l.of("resource", "data", "module") {
+	for _, b := range l.Of("resource", "data", "module") {
 		a := advice{Warning, "per-instance", why, "make one object per service whose attribute is a list: group with { for k, s in var.services : s.name => s... }"}
-		if each, ok := b.attrs["for_each"]; ok && l.shape(each.expr, nil).count == perInstance {
-			l.add(each.name, a, "%s has one object per instance", b.address())
+		if each, ok := b.Attrs["for_each"]; ok && l.shape(each.Expr, nil).count == perInstance {
+			l.add(each.Name, a, "%s has one object per instance", b.Address())
 		}
-		if count, ok := b.attrs["count"]; ok && l.counts(count.expr, map[string]bool{}) {
-			l.add(count.name, a, "%s has one object per instance", b.address())
+		if count, ok := b.Attrs["count"]; ok && l.counts(count.Expr, map[string]bool{}) {
+			l.add(count.Name, a, "%s has one object per instance", b.Address())
 		}
 	}
 }
@@ -60,7 +59,7 @@ func (l *linter) counts(e hclsyntax.Expression, seen map[string]bool) bool {
 			return false
 		}
 		seen[name] = true
-		return l.counts(l.locals[name].expr, seen)
+		return l.counts(l.Local(name).Expr, seen)
 	case *hclsyntax.FunctionCallExpr:
 		if e.Name == "length" && len(e.Args) == 1 {
 			return l.shape(e.Args[0], nil).count == perInstance
@@ -161,8 +160,6 @@ func (l *linter) named(name string) shape {
 		return s
 	}
 	l.seen[name] = shape{}
-	if a, ok := l.locals[name]; ok {
-		l.seen[name] = l.shape(a.expr, nil)
-	}
+	l.seen[name] = l.shape(l.Local(name).Expr, nil)
 	return l.seen[name]
 }

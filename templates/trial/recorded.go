@@ -10,13 +10,12 @@ import (
 
 	"patchbay/tasks"
 	"patchbay/tasks/catalog"
+	"patchbay/templates/source"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
-
-const servicesVariable = "services"
 
 // entry is an instance as a module has it.
 type entry struct {
@@ -33,39 +32,29 @@ type entry struct {
 	UserMeta                                   map[string]string `json:"cts_user_defined_meta"`
 }
 
-var (
-	texts = cty.Map(cty.String)
-	// attributes of an entry; what is missing is empty.
-	attributes = map[string]cty.Type{
-		"id": cty.String, "name": cty.String, "kind": cty.String, "address": cty.String, "port": cty.Number, "meta": texts,
-		"tags": cty.List(cty.String), "namespace": cty.String, "status": cty.String, "node": cty.String, "node_id": cty.String,
-		"node_address": cty.String, "node_datacenter": cty.String, "node_tagged_addresses": texts, "node_meta": texts,
-		"cts_user_defined_meta": texts,
-	}
-)
-
 // Recorded makes a set of the values of a terraform.tfvars: of services, which must be
 // there, and of consul_kv, catalog_services, instance_weights and canary_weights. An
 // entry may have fewer attributes than the contract; its key is kept where it has
 // neither id nor node.
 func Recorded(name string, values map[string]cty.Value) (Set, error) {
 	out := Set{Name: name, About: "recorded services"}
-	given, ok := values[servicesVariable]
+	given, ok := values[source.Services]
 	if !ok {
 		return out, errors.New(`there is no services = { … } in it: take the terraform.tfvars of a task's directory, or write {"services": {"web-1.n1.dc1": {"name": "web", "address": "10.0.0.1", "port": 80}}}`)
 	}
 	if given.IsNull() || !given.Type().IsObjectType() && !given.Type().IsMapType() {
 		return out, errors.New("services is no map of instances")
 	}
+	contract := source.Contract()
 	var weights map[string]float64
 	for name, to := range map[string]struct {
 		constraint cty.Type
 		into       any
 	}{
-		tasks.VariableKV:              {texts, &out.KV},
-		tasks.VariableCatalogServices: {cty.Map(cty.List(cty.String)), &out.CatalogServices},
-		"instance_weights":            {cty.Map(cty.Number), &weights},
-		"canary_weights":              {cty.Map(cty.Map(cty.Number)), &out.Canaries},
+		tasks.VariableKV:              {contract[tasks.VariableKV], &out.KV},
+		tasks.VariableCatalogServices: {contract[tasks.VariableCatalogServices], &out.CatalogServices},
+		"instance_weights":            {contract["instance_weights"], &weights},
+		"canary_weights":              {contract["canary_weights"], &out.Canaries},
 	} {
 		if v, ok := values[name]; ok {
 			if err := decode(v, to.constraint, to.into); err != nil {
@@ -105,7 +94,7 @@ func recorded(key string, v cty.Value) (s tasks.Service, err error) {
 	if v.IsNull() || !v.Type().IsObjectType() {
 		return s, errors.New("it is no object")
 	}
-	values := map[string]cty.Value{}
+	attributes, values := source.Instance(), map[string]cty.Value{}
 	for name, value := range v.AsValueMap() {
 		constraint, known := attributes[name]
 		switch {

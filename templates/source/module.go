@@ -1,4 +1,4 @@
-package lint
+package source
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -30,22 +31,27 @@ var ErrNoModule = errors.New("there is no .tf or .tf.json file")
 
 // Module is a module as its files say it.
 type Module struct {
-	files  fs.FS
-	blocks []*block
-	texts  map[string][]byte
-	locals map[string]attr
-	allows map[string]map[int][]string
-	broken []Finding
+	files    fs.FS
+	blocks   []*Block
+	texts    map[string][]byte
+	locals   map[string]Attr
+	problems []Problem
+}
+
+// Problem is what cannot be parsed.
+type Problem struct {
+	At           hcl.Range
+	What, Detail string
 }
 
 // Read reads the files of a module in the root of a file system. What cannot be parsed
-// is a [Finding]; the error is [ErrNoModule], or of what cannot be read.
+// is a [Problem]; the error is [ErrNoModule], or of what cannot be read.
 func Read(files fs.FS) (*Module, error) {
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
 		return nil, fmt.Errorf("read module: %w", err)
 	}
-	m := &Module{files: files, texts: map[string][]byte{}, locals: map[string]attr{}, allows: map[string]map[int][]string{}}
+	m := &Module{files: files, texts: map[string][]byte{}, locals: map[string]Attr{}}
 	for _, e := range entries {
 		if !isSource(e.Name()) || e.IsDir() {
 			continue
@@ -62,8 +68,8 @@ func Read(files fs.FS) (*Module, error) {
 	if len(m.texts) == 0 {
 		return nil, fmt.Errorf("read module: %w", ErrNoModule)
 	}
-	for _, b := range m.of("locals") {
-		for name, a := range b.attrs {
+	for _, b := range m.Of("locals") {
+		for name, a := range b.Attrs {
 			m.locals[name] = a
 		}
 	}
@@ -95,7 +101,7 @@ func (m *Module) parse(name string, content []byte) {
 		m.reject(hcl.Range{Filename: name, Start: hcl.InitialPos}, "it is nested too deeply", "")
 		return
 	}
-	var blocks []*block
+	var blocks []*Block
 	var diags hcl.Diagnostics
 	if path.Ext(name) == ".json" {
 		file, d := json.Parse(content, name)
@@ -109,7 +115,6 @@ func (m *Module) parse(name string, content []byte) {
 		if body, ok := file.Body.(*hclsyntax.Body); ok {
 			_, blocks = natively(body)
 		}
-		m.allows[name] = allowances(name, content)
 	}
 	m.blocks = append(m.blocks, blocks...)
 	for _, d := range diags {
@@ -145,36 +150,48 @@ func tooDeep(content []byte) bool {
 }
 
 func (m *Module) reject(at hcl.Range, what, detail string) {
-	detail = strings.TrimSuffix(strings.Join(strings.Fields(detail), " "), ".")
-	l := linter{Module: m}
-	l.add(at, advice{Error, "syntax", "Terraform refuses the module", "correct the line" + given(": ", detail)}, "the file cannot be parsed: %s", what)
-	m.broken = append(m.broken, l.found...)
+	m.problems = append(m.problems, Problem{at, what, strings.TrimSuffix(strings.Join(strings.Fields(detail), " "), ".")})
 }
 
-func given(before, text string) string {
-	if text == "" {
-		return ""
+// Problems gives what cannot be parsed, in the order of file.
+func (m *Module) Problems() []Problem { return slices.Clone(m.problems) }
+
+// Names lists the files of the module that hold configuration, in their order.
+func (m *Module) Names() []string { return slices.Sorted(maps.Keys(m.texts)) }
+
+// File reads any file of the module, of at most 4 MiB, by its path.
+func (m *Module) File(name string) ([]byte, error) {
+	if content, ok := m.texts[name]; ok {
+		return content, nil
 	}
-	return before + text
+	return readFile(m.files, name)
 }
 
-// of gives the top blocks of a kind.
-func (m *Module) of(kinds ...string) (out []*block) {
+// Local gives a local value; one that is not there is the zero Attr.
+func (m *Module) Local(name string) Attr { return m.locals[name] }
+
+// Of gives the top blocks of these kinds, in the order of file and place.
+func (m *Module) Of(kinds ...string) (out []*Block) {
 	for _, b := range m.blocks {
-		if slices.Contains(kinds, b.kind) {
+		if slices.Contains(kinds, b.Kind) {
 			out = append(out, b)
 		}
 	}
 	return out
 }
 
-// source gives the text of an expression as it is written.
-func (m *Module) source(a attr) string {
-	if s, ok := text(a.expr); ok && strings.HasSuffix(a.all.Filename, ".json") {
+// Source gives the text of an expression as it is written; of JSON, where expressions
+// are texts, what the text says.
+func (m *Module) Source(a Attr) string {
+	if s, ok := Text(a.Expr); ok && strings.HasSuffix(a.All.Filename, ".json") {
 		return s
 	}
-	if !a.all.CanSliceBytes(m.texts[a.all.Filename]) {
+	return m.written(a)
+}
+
+func (m *Module) written(a Attr) string {
+	if !a.All.CanSliceBytes(m.texts[a.All.Filename]) {
 		return ""
 	}
-	return string(a.all.SliceBytes(m.texts[a.all.Filename]))
+	return string(a.All.SliceBytes(m.texts[a.All.Filename]))
 }

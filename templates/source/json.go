@@ -1,4 +1,4 @@
-package lint
+package source
 
 import (
 	"github.com/hashicorp/hcl/v2"
@@ -22,20 +22,20 @@ var shapes = map[string][]hcl.BlockHeaderSchema{
 
 // fromJSON makes the tree of JSON syntax; kind is the block that the body is of, ""
 // for a file.
-func fromJSON(kind string, body hcl.Body) (attrs map[string]attr, blocks []*block, diags hcl.Diagnostics) {
+func fromJSON(kind string, body hcl.Body) (attrs map[string]Attr, blocks []*Block, diags hcl.Diagnostics) {
 	content, rest, diags := body.PartialContent(&hcl.BodySchema{Blocks: shapes[kind]})
-	attrs = map[string]attr{}
+	attrs = map[string]Attr{}
 	if kind != "" { // a file has blocks only
 		list, more := rest.JustAttributes()
 		diags = append(diags, more...)
 		for name, a := range list {
-			attrs[name] = attr{expr: converted(a.Expr), name: a.NameRange, all: a.Expr.Range()}
+			attrs[name] = Attr{Expr: converted(a.Expr), Name: a.NameRange, All: a.Expr.Range()}
 		}
 	}
 	for _, c := range content.Blocks {
-		n := &block{kind: c.Type, labels: c.Labels, at: c.DefRange}
+		n := &Block{Kind: c.Type, Labels: c.Labels, At: c.DefRange}
 		var more hcl.Diagnostics
-		n.attrs, n.blocks, more = fromJSON(c.Type, c.Body)
+		n.Attrs, n.Blocks, more = fromJSON(c.Type, c.Body)
 		blocks, diags = append(blocks, n), append(diags, more...)
 	}
 	return attrs, blocks, diags

@@ -1,4 +1,4 @@
-package lint
+package source
 
 import (
 	"cmp"
@@ -45,20 +45,20 @@ type Needs struct {
 // Variables gives the inputs: services first, the other required ones, then by name.
 func (m *Module) Variables() []Variable {
 	out := []Variable{}
-	for _, b := range m.of("variable") {
-		v := Variable{Name: b.label(0), Description: b.literal("description"), Type: "any", Required: true}
-		if a, ok := b.attrs["type"]; ok {
-			v.Type = m.source(a)
+	for _, b := range m.Of("variable") {
+		v := Variable{Name: b.Label(0), Description: b.Literal("description"), Type: "any", Required: true}
+		if a, ok := b.Attrs["type"]; ok {
+			v.Type = m.Source(a)
 		}
-		if a, ok := b.attrs["default"]; ok {
-			v.Default, v.Required = m.source(a), false
+		if a, ok := b.Attrs["default"]; ok {
+			v.Default, v.Required = m.written(a), false
 		}
-		v.Sensitive = strings.TrimSpace(m.source(b.attrs["sensitive"])) == "true"
+		v.Sensitive = strings.TrimSpace(m.Source(b.Attrs["sensitive"])) == "true"
 		out = append(out, v)
 	}
 	rank := func(v Variable) int {
 		switch {
-		case v.Name == services:
+		case v.Name == Services:
 			return 0
 		case v.Required:
 			return 1
@@ -72,8 +72,8 @@ func (m *Module) Variables() []Variable {
 // Outputs gives the outputs in the order of name.
 func (m *Module) Outputs() []Output {
 	out := []Output{}
-	for _, b := range m.of("output") {
-		out = append(out, Output{Name: b.label(0), Description: b.literal("description")})
+	for _, b := range m.Of("output") {
+		out = append(out, Output{Name: b.Label(0), Description: b.Literal("description")})
 	}
 	slices.SortFunc(out, func(a, b Output) int { return cmp.Compare(a.Name, b.Name) })
 	return out
@@ -82,31 +82,32 @@ func (m *Module) Outputs() []Output {
 // Needs gives the versions that the module asks for, providers in the order of name.
 func (m *Module) Needs() Needs {
 	out := Needs{Providers: []Provider{}}
-	for _, b := range m.of("terraform") {
-		out.Terraform = cmp.Or(b.literal("required_version"), out.Terraform)
+	for _, b := range m.Of("terraform") {
+		out.Terraform = cmp.Or(b.Literal("required_version"), out.Terraform)
 	}
-	for _, p := range m.required() {
+	for _, p := range m.Requirements() {
 		out.Providers = append(out.Providers, p.Provider)
 	}
 	slices.SortFunc(out.Providers, func(a, b Provider) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
 
-// requirement is an entry of required_providers and where it stands.
-type requirement struct {
+// Requirement is an entry of required_providers and where it stands.
+type Requirement struct {
 	Provider
-	attr attr
+	Attr Attr
 }
 
-func (m *Module) required() (out []requirement) {
-	for _, t := range m.of("terraform") {
-		for _, b := range t.inner("required_providers") {
-			for name, a := range b.attrs {
-				r := requirement{Provider{Name: name}, a}
-				if version, ok := text(a.expr); ok { // the form of old modules
+// Requirements gives the entries of required_providers.
+func (m *Module) Requirements() (out []Requirement) {
+	for _, t := range m.Of("terraform") {
+		for _, b := range t.Inner("required_providers") {
+			for name, a := range b.Attrs {
+				r := Requirement{Provider{Name: name}, a}
+				if version, ok := Text(a.Expr); ok { // the form of old modules
 					r.Version = version
 				}
-				if o, ok := a.expr.(*hclsyntax.ObjectConsExpr); ok {
+				if o, ok := a.Expr.(*hclsyntax.ObjectConsExpr); ok {
 					r.Source, r.Version = field(o, "source"), field(o, "version")
 				}
 				out = append(out, r)
@@ -123,7 +124,7 @@ func field(o *hclsyntax.ObjectConsExpr, name string) string {
 		if diags.HasErrors() || key.IsNull() || key.Type() != cty.String || key.AsString() != name {
 			continue
 		}
-		s, _ := text(item.ValueExpr)
+		s, _ := Text(item.ValueExpr)
 		return s
 	}
 	return ""
