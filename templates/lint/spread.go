@@ -114,9 +114,10 @@ func (l *linter) shape(e hclsyntax.Expression, in scope) shape {
 		}
 		return out
 	case *hclsyntax.TupleConsExpr:
-		var out shape
+		out := shape{same: len(e.Exprs) > 0}
 		for _, item := range e.Exprs {
-			out.items = max(out.items, l.shape(item, in).count)
+			s := l.shape(item, in)
+			out.items, out.same = max(out.items, s.count), out.same && s.same
 		}
 		return out
 	}

@@ -80,6 +80,12 @@ func (l *linter) call(e *hclsyntax.FunctionCallExpr, in scope) shape {
 		return out
 	case "flatten":
 		return shape{count: max(out.count, out.items), same: out.same}
+	case "transpose": // groups the keys of a map by what its lists have in common
+		by := shape{count: out.count, items: out.count}
+		if out.same {
+			by.count = min(by.count, perService)
+		}
+		return by
 	case "lookup", "element":
 		return shape{count: out.items}
 	case "keys":
