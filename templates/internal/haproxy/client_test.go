@@ -40,18 +40,23 @@ func TestEachWayToTalkWorksOnEachKindOfSocket(t *testing.T) {
 	for _, client := range []string{"perl", "python3"} {
 		for sentence, socket := range map[string]string{"the master's": "", "a unix socket": h.Path("stats.sock"), "a TCP socket": address} {
 			t.Run(client+" and "+sentence, func(t *testing.T) {
-				s := h.Stack(t, fmt.Sprintf("stats_socket = %q", socket))
+				s := h.Stack(t, fmt.Sprintf("stats_socket = %q", socket), fmt.Sprintf("backend_lines = [%q]", "# "+client+" "+sentence))
 				s.Env = []string{only(t, client)}
-				// More than one line of commands fits, and a reload.
+				// More commands than fit in one line. The first change is a reload, since
+				// the run before had other settings.
 				services := moduletest.Instances("web", 300)
 				for n := range services {
 					services[n].Status = "maintenance"
 				}
 				services[7] = a
 				s.Give(t, services...)
+				before := h.Worker(t)
 				s.Apply(t)
 				h.Serves(t, "a")
 				worker := h.Worker(t)
+				if worker == before {
+					t.Error("haproxy was not reloaded")
+				}
 				for n := range services {
 					services[n].Port = 9090
 				}
@@ -62,9 +67,6 @@ func TestEachWayToTalkWorksOnEachKindOfSocket(t *testing.T) {
 				if got := h.Worker(t); got != worker {
 					t.Errorf("haproxy was reloaded: worker %s, before %s", got, worker)
 				}
-				s.Give(t, a)
-				s.Apply(t)
-				h.Serves(t, "a")
 			})
 		}
 	}

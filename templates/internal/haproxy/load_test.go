@@ -45,7 +45,8 @@ func underLoad(t *testing.T, h *haproxy.Server, names []string, changes func()) 
 
 func TestMemberChangesLoseNoRequestAndNeedNoReload(t *testing.T) {
 	h := haproxy.New(t, "")
-	s := h.Stack(t, `server_options = "check inter 200ms"`)
+	// Without slots in spare, some are given from one instance to another under load.
+	s := h.Stack(t, "spare_slots = 0", `server_options = "check inter 200ms"`)
 	a, b, c := moduletest.Backend(t, "a"), moduletest.Backend(t, "b"), moduletest.Backend(t, "c")
 	sets := [][]moduletest.Instance{{a}, {b, c}, {b.With(func(i *moduletest.Instance) { i.Status = "maintenance" }), c}}
 	names := [][]string{{"a"}, {"b", "c"}, {"c"}}
@@ -94,10 +95,10 @@ func TestStructureChangesReloadAndLoseNoRequest(t *testing.T) {
 	})
 }
 
-func TestThousandsOfInstances(t *testing.T) {
+func TestFromOneToAThousandInstances(t *testing.T) {
 	h := haproxy.New(t, "")
 	s := h.Stack(t)
-	for _, count := range []int{1, 100, 1000, 5000} {
+	for _, count := range []int{1, 100, 1000} {
 		services := make([]moduletest.Instance, count)
 		for n := range services {
 			ip := net.IP{0xfd, 0, 1, 2, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, byte(n >> 8), byte(n)}

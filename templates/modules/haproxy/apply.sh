@@ -125,7 +125,7 @@ converge() {
 }
 
 unreachable="HAProxy accepted the new backends but does not answer on its socket (see above); $file has them; start HAProxy, or see master_socket and stats_socket, which this user must be allowed to use; the next run goes on"
-deadline=$(($(now) + 1))
+deadline=$(($(now) + 2))
 if [ $how = members ]; then
   converge
   case $? in
