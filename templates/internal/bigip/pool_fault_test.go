@@ -14,6 +14,7 @@ import (
 )
 
 func TestPoolRunThatFailsSaysWhyAndTheNextOneHeals(t *testing.T) {
+	t.Parallel()
 	d := bigip.New(t)
 	d.AddDiscovery(task)
 	s, server := bigip.Stack(t, d, "f5-pool", nil, taskPools)
@@ -50,6 +51,7 @@ func TestPoolRunThatFailsSaysWhyAndTheNextOneHeals(t *testing.T) {
 }
 
 func TestPoolWaitsForABusyDevice(t *testing.T) {
+	t.Parallel()
 	d, s := newEvents(t)
 	s.Give(t, at("10.0.0.1", 80))
 	d.Break(bigip.Busy("/service-discovery/", 2))
@@ -58,6 +60,7 @@ func TestPoolWaitsForABusyDevice(t *testing.T) {
 }
 
 func TestPoolWithoutAS3HealsAfterAMemberFailed(t *testing.T) {
+	t.Parallel()
 	d, s := newPools(t)
 	s.Give(t, at("10.0.0.1", 80), at("10.0.0.2", 80))
 	d.Break(bigip.Fault{Method: "PATCH", Path: "/members/~Common~10.0.0.2", Times: 1, Status: 400, Body: map[string]any{"code": 400, "message": "no room"}})
@@ -72,6 +75,7 @@ func TestPoolWithoutAS3HealsAfterAMemberFailed(t *testing.T) {
 }
 
 func TestPoolLeavesNoTokenOnTheDevice(t *testing.T) {
+	t.Parallel()
 	const applies = 5
 	for sentence, c := range map[string]struct {
 		block  func(*bigip.Device) []string
@@ -99,6 +103,7 @@ func TestPoolLeavesNoTokenOnTheDevice(t *testing.T) {
 }
 
 func TestPoolIsSafeFromHostileInstances(t *testing.T) {
+	t.Parallel()
 	d, s := newEvents(t)
 	odd := func(address string, port int, name string) moduletest.Instance {
 		return at(address, port).With(func(i *moduletest.Instance) {
@@ -148,6 +153,7 @@ func TestPoolIsSafeFromHostileInstances(t *testing.T) {
 // The provider notes a member as disabled although the device refused, and does not read
 // it back: the next runs go on as if it had drained.
 func TestPoolWithoutAS3RemovesAMemberThatCouldNotBeDisabled(t *testing.T) {
+	t.Parallel()
 	d, s := newPools(t)
 	s.Give(t, at("10.0.0.1", 80), at("10.0.0.2", 80))
 	s.Apply(t)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestPoolPlansWhatItPlanned(t *testing.T) {
+	t.Parallel()
 	of := func(name, address string, port int) moduletest.Instance {
 		return moduletest.Instance{Name: name, Address: address, Port: port, Status: "passing"}
 	}

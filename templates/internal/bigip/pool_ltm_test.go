@@ -42,6 +42,7 @@ func membersOf(d *bigip.Device, pool string) []string {
 }
 
 func TestPoolWithoutAS3DrainsAMemberBeforeItIsRemoved(t *testing.T) {
+	t.Parallel()
 	d, s := newPools(t)
 	for _, step := range []struct {
 		sentence string
@@ -76,6 +77,7 @@ func TestPoolWithoutAS3DrainsAMemberBeforeItIsRemoved(t *testing.T) {
 }
 
 func TestPoolWithoutAS3ThatIsEmptied(t *testing.T) {
+	t.Parallel()
 	for sentence, c := range map[string]struct {
 		arguments []string
 		want      [][]string // after each of the runs that follow
@@ -107,6 +109,7 @@ func TestPoolWithoutAS3ThatIsEmptied(t *testing.T) {
 }
 
 func TestPoolWithoutAS3HasWeightsAndCanaries(t *testing.T) {
+	t.Parallel()
 	d, s := newPools(t, `canary_subsets = { "1" = "v1" }`)
 	of := func(n int, version, weight string) moduletest.Instance {
 		return at(fmt.Sprintf("10.0.0.%d", n), 80).With(func(i *moduletest.Instance) {
@@ -153,6 +156,7 @@ func TestPoolWithoutAS3HasWeightsAndCanaries(t *testing.T) {
 }
 
 func TestPoolWithoutAS3TouchesOnlyWhatItMade(t *testing.T) {
+	t.Parallel()
 	d, s := newPools(t)
 	ask(t, d, http.MethodPost, "/mgmt/tm/ltm/pool", `{"name":"other"}`)
 	ask(t, d, http.MethodPost, "/mgmt/tm/ltm/pool/~Common~other/members", `{"name":"10.0.0.1:80"}`)
@@ -182,6 +186,7 @@ func TestPoolWithoutAS3TouchesOnlyWhatItMade(t *testing.T) {
 }
 
 func TestPoolWithoutAS3WarnsAboveFiftyMembers(t *testing.T) {
+	t.Parallel()
 	d, s := newPools(t)
 	s.Give(t, moduletest.Instances("web", 51)...)
 	s.Apply(t)

@@ -56,6 +56,7 @@ func skippedOf(tb testing.TB, s *moduletest.Stack) (out []string) {
 }
 
 func TestPoolSendsTheNodesOfAServiceInOneCall(t *testing.T) {
+	t.Parallel()
 	d, s := newEvents(t)
 	critical := func(i *moduletest.Instance) { i.Status = "critical" }
 	for _, step := range []struct {
@@ -95,6 +96,7 @@ func TestPoolSendsTheNodesOfAServiceInOneCall(t *testing.T) {
 }
 
 func TestPoolIsSharedByTheServicesThatNameIt(t *testing.T) {
+	t.Parallel()
 	d := bigip.New(t)
 	d.AddDiscovery(task)
 	s, _ := bigip.Stack(t, d, "f5-pool", nil, `pools = { web = "/shop/web/web_pool", api = "~shop~web~web_pool" }`)
@@ -110,6 +112,7 @@ func TestPoolIsSharedByTheServicesThatNameIt(t *testing.T) {
 }
 
 func TestPoolOfAnEmptiedServiceKeepsItsNodes(t *testing.T) {
+	t.Parallel()
 	d := bigip.New(t)
 	d.AddDiscovery(task)
 	d.AddDiscovery("~shop~api~api_pool")
@@ -158,6 +161,7 @@ func TestPoolOfAnEmptiedServiceKeepsItsNodes(t *testing.T) {
 }
 
 func TestPoolNeverEmptiesAListByDestroyingIt(t *testing.T) {
+	t.Parallel()
 	d, s := newEvents(t)
 	s.Give(t, at("10.0.0.1", 80))
 	s.Apply(t)
@@ -184,6 +188,7 @@ func TestPoolNeverEmptiesAListByDestroyingIt(t *testing.T) {
 }
 
 func TestPoolEmptiesAListWhenItsModuleIsTakenAway(t *testing.T) {
+	t.Parallel()
 	d, s := newEvents(t)
 	s.Give(t, at("10.0.0.1", 80))
 	s.Apply(t)
@@ -198,6 +203,7 @@ func TestPoolEmptiesAListWhenItsModuleIsTakenAway(t *testing.T) {
 }
 
 func TestPoolRemembersInAFileOfItsOwnThatOnlyItsOwnerReads(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "-memory of pools.json")
 	script, err := filepath.Abs("../../modules/f5-pool/remember.sh")
 	if err != nil {
@@ -230,6 +236,7 @@ func TestPoolRemembersInAFileOfItsOwnThatOnlyItsOwnerReads(t *testing.T) {
 }
 
 func TestPoolRefusesToBeEmptyWhenToldSo(t *testing.T) {
+	t.Parallel()
 	d, s := newEvents(t, `on_empty = "refuse"`)
 	s.Give(t, at("10.0.0.1", 80))
 	s.Apply(t)
@@ -247,6 +254,7 @@ func TestPoolRefusesToBeEmptyWhenToldSo(t *testing.T) {
 }
 
 func TestPoolRefusesVariablesThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	for sentence, c := range map[string]struct {
 		arguments []string
 		want      string
