@@ -31,7 +31,7 @@ func TestARunThatTheDeviceFailsSaysSoAndTheNextOneHeals(t *testing.T) {
 		"a task with errors of schema":  {nil, bigip.TaskFails(map[string]any{"code": 422, "message": "declaration is invalid", "errors": []string{"/edge: no"}}), "/edge: no"},
 		"one tenant fails, another not": {nil, bigip.TaskFails(map[string]any{"code": 200, "tenant": "Common", "message": "success"}, failed), "01071ac1:3: the device said no"},
 		"a task that is gone":           {nil, bigip.NoTask(), "HTTP 404 :: task does not exist"},
-		"an answer that is null":        {nil, bigip.Fault{Path: "/appsvcs/info", Times: 1, Status: 200, Body: json.RawMessage("null")}, "Getting AS3 Version failed"},
+		"an answer that is null":        {nil, bigip.Fault{Path: "/appsvcs/info", Times: 1, Status: 200, Body: json.RawMessage("null")}, "getting AS3 Version failed"},
 		"an answer that is a string":    {nil, bigip.Fault{Path: "/appsvcs/task", Times: 1, Status: 200, Body: `{"results":[]}`}, "cannot unmarshal string"},
 		"an answer that is empty":       {nil, bigip.Fault{Path: "/appsvcs/settings", Times: 1, Status: 200}, "decode answer"},
 	} {

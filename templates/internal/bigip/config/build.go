@@ -156,7 +156,7 @@ func (b *build) virtual(path, named string, object map[string]any) error {
 		address := x.(string)
 		for at := range b.Objects["ltm/virtual-address"] {
 			if strings.HasSuffix(at, "/"+address) && Partition(at) != b.tenant {
-				return fmt.Errorf("0107176c:3: Invalid Virtual Address, the IP address %s already exists.", address)
+				return fmt.Errorf("0107176c:3: Invalid Virtual Address, the IP address %s already exists", address)
 			}
 		}
 		b.Put("ltm/virtual-address", "/"+b.tenant+"/"+address, map[string]any{"address": address})
@@ -168,7 +168,7 @@ func (b *build) virtual(path, named string, object map[string]any) error {
 	for other, v := range b.Objects["ltm/virtual"] {
 		for _, have := range list(v["destinations"]) {
 			if slices.Contains(destinations, have.(string)) && v["ipProtocol"] == protocol {
-				return fmt.Errorf("01070333:3: Virtual Server %s illegally shares destination address, source address, service port, and ip-protocol with Virtual Server %s.", path, other)
+				return fmt.Errorf("01070333:3: Virtual Server %s illegally shares destination address, source address, service port, and ip-protocol with Virtual Server %s", path, other)
 			}
 		}
 	}
@@ -212,7 +212,7 @@ func (b *build) member(pool, address string, m map[string]any) error {
 	}
 	for path, node := range b.Objects["ltm/node"] {
 		if node["address"] == address && !strings.HasPrefix(path, folder) && Partition(path) != "Common" {
-			return fmt.Errorf("0107003a:3: Pool member node (%s%s) and existing node (%s) cannot use the same IP Address (%s).", folder, address, path, address)
+			return fmt.Errorf("0107003a:3: Pool member node (%s%s) and existing node (%s) cannot use the same IP Address (%s)", folder, address, path, address)
 		}
 	}
 	if b.Get("ltm/node", folder+address) == nil {
@@ -229,7 +229,7 @@ func (b *build) member(pool, address string, m map[string]any) error {
 	}
 	name := folder + address + separator + strconv.Itoa(int(m["servicePort"].(float64)))
 	if b.Get(MembersOf(pool), name) != nil {
-		return fmt.Errorf("01020066:3: The requested Pool Member (%s %s) already exists.", pool, name)
+		return fmt.Errorf("01020066:3: The requested Pool Member (%s %s) already exists", pool, name)
 	}
 	made := maps.Clone(rules.Defaults["ltm/pool/members"])
 	made["address"], made["node"] = address, folder+address

@@ -38,11 +38,11 @@ func (w *wire) createAS3(ctx context.Context, planned standin.Object) (standin.O
 	}
 	var info struct{ Version string }
 	if err := w.call(ctx, http.MethodGet, appsvcs+"info", nil, &info); err != nil || info.Version == "" {
-		return nil, fmt.Errorf("Getting AS3 Version failed with %v", err)
+		return nil, fmt.Errorf("getting AS3 Version failed with %v", err)
 	}
 	var content map[string]any
 	if err := json.Unmarshal([]byte(planned.String("as3_json")), &content); err != nil {
-		return nil, fmt.Errorf("Error validating template: %w", err)
+		return nil, fmt.Errorf("error validating template: %w", err)
 	}
 	if adc, is := content["declaration"].(map[string]any); is {
 		adc["controls"] = map[string]any{"class": "Controls", "userAgent": "Terraform"}
@@ -115,7 +115,7 @@ func verdict(results []map[string]any, id string) (done []string, task string, e
 	if wrong != nil {
 		return done, id, wrong
 	}
-	return done, id, fmt.Errorf("Tenant Creation failed. Response: %s", text)
+	return done, id, fmt.Errorf("tenant Creation failed. Response: %s", text)
 }
 
 // readAS3 leaves the state as it is when AS3 has no declaration at all; a tenant that is

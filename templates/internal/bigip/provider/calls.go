@@ -61,7 +61,7 @@ func (w *wire) announce(ctx context.Context, planned standin.Object) (standin.Ob
 	}
 	id := planned.String("taskid")
 	if err := w.call(ctx, http.MethodPost, "/mgmt/shared/service-discovery/task/"+id+"/nodes", nodes, nil); err != nil {
-		return nil, fmt.Errorf("Error adding nodes %s: %w", id, err)
+		return nil, fmt.Errorf("error adding nodes %s: %w", id, err)
 	}
 	return w.readNodes(ctx, planned.With(standin.Object{"id": id}))
 }
@@ -103,7 +103,7 @@ func records(planned standin.Object) []any {
 func (w *wire) createGroup(ctx context.Context, planned standin.Object) (standin.Object, error) {
 	name := planned.String("name")
 	if err := w.call(ctx, http.MethodPost, groups, map[string]any{"name": name, "type": planned.String("type"), "records": records(planned)}, nil); err != nil {
-		return nil, fmt.Errorf("Error creating Data Group List %s: %w", name, err)
+		return nil, fmt.Errorf("error creating Data Group List %s: %w", name, err)
 	}
 	return w.readGroup(ctx, planned.With(standin.Object{"id": name}))
 }
@@ -115,7 +115,7 @@ func (w *wire) updateGroup(ctx context.Context, _, planned standin.Object) (stan
 	}
 	name := planned.String("name")
 	if err := w.call(ctx, http.MethodPut, groups+"/"+tilde(name), map[string]any{"type": planned.String("type"), "records": records(planned)}, nil); err != nil {
-		return nil, fmt.Errorf("Error modifying Data Group List %s: %w", name, err)
+		return nil, fmt.Errorf("error modifying Data Group List %s: %w", name, err)
 	}
 	return w.readGroup(ctx, planned)
 }
@@ -150,7 +150,7 @@ const pools = "/mgmt/tm/ltm/pool"
 func (w *wire) createPool(ctx context.Context, planned standin.Object) (standin.Object, error) {
 	name := planned.String("name")
 	if err := w.call(ctx, http.MethodPost, pools, map[string]any{"name": name}, nil); err != nil {
-		return nil, fmt.Errorf("Error retrieving pool (%s): %w", name, err)
+		return nil, fmt.Errorf("error retrieving pool (%s): %w", name, err)
 	}
 	return w.updatePool(ctx, nil, planned.With(standin.Object{"id": name}))
 }
@@ -171,7 +171,7 @@ func (w *wire) updatePool(ctx context.Context, _, planned standin.Object) (stand
 		if err := w.call(ctx, http.MethodDelete, pools+"/"+tilde(name), nil, nil); err != nil {
 			return nil, err
 		}
-		return nil, fmt.Errorf("Error modifying pool (%s): %w", name, err)
+		return nil, fmt.Errorf("error modifying pool (%s): %w", name, err)
 	}
 	return w.readPool(ctx, planned)
 }

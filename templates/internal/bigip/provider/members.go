@@ -26,7 +26,7 @@ func memberName(state standin.Object) string {
 // attach makes a member and then sets it up, with two requests.
 func (w *wire) attach(ctx context.Context, planned standin.Object) (standin.Object, error) {
 	if err := w.call(ctx, http.MethodPost, membersPath(planned), map[string]any{"name": memberName(planned)}, nil); err != nil {
-		return nil, fmt.Errorf("Failure adding node %s to pool %s: %w", planned.String("node"), planned.String("pool"), err)
+		return nil, fmt.Errorf("failure adding node %s to pool %s: %w", planned.String("node"), planned.String("pool"), err)
 	}
 	made := planned.With(standin.Object{"id": planned.String("pool") + "-" + planned.String("node")})
 	out, err := w.updateMember(ctx, nil, made)
@@ -57,7 +57,7 @@ func (w *wire) updateMember(ctx context.Context, _, planned standin.Object) (sta
 		body["state"], body["session"] = "user-down", "user-disabled"
 	}
 	if err := w.call(ctx, http.MethodPatch, membersPath(planned)+"/"+tilde(memberName(planned)), body, nil); err != nil {
-		return nil, fmt.Errorf("Failure modifying node %s in pool %s: %w", planned.String("node"), planned.String("pool"), err)
+		return nil, fmt.Errorf("failure modifying node %s in pool %s: %w", planned.String("node"), planned.String("pool"), err)
 	}
 	return w.readMember(ctx, planned)
 }
@@ -121,14 +121,14 @@ func (w *wire) createNode(ctx context.Context, planned standin.Object) (standin.
 		return nil, err
 	}
 	if err := w.writeNode(ctx, http.MethodPost, nodes, planned); err != nil {
-		return nil, fmt.Errorf("Error modifying node %s: %w", name, err)
+		return nil, fmt.Errorf("error modifying node %s: %w", name, err)
 	}
 	return w.readNode(ctx, planned.With(standin.Object{"id": name}))
 }
 
 func (w *wire) updateNode(ctx context.Context, _, planned standin.Object) (standin.Object, error) {
 	if err := w.writeNode(ctx, http.MethodPut, nodes+"/"+tilde(planned.String("name")), planned); err != nil {
-		return nil, fmt.Errorf("Error modifying node %s: %w", planned.String("name"), err)
+		return nil, fmt.Errorf("error modifying node %s: %w", planned.String("name"), err)
 	}
 	return w.readNode(ctx, planned)
 }
