@@ -44,7 +44,7 @@ old=$own.old pending=$own.pending
 for tool in flock base64 gzip cmp awk sed grep "$1"; do
   command -v "$tool" >/dev/null || die "cannot run $tool: it is not on PATH, install it on the machine that runs Terraform; nothing was changed"
 done
-# shellcheck source=talk.sh
+# shellcheck source-path=SCRIPTDIR source=talk.sh
 . "$here/talk.sh"
 client=$(find_client) || die "cannot talk to HAProxy's sockets: neither socat, perl, python3 nor an nc that knows -N and -U is on PATH, install one of them (socat is the smallest) on the machine that runs Terraform; nothing was changed"
 [ -d "$dir" ] || die "cannot write $file: the directory is missing, create it; nothing was changed"
