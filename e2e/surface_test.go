@@ -34,6 +34,7 @@ var operationCases = []asked{
 	{operation{"GET", "/v1/health"}, "", "", 200, `{}`, ""},
 	{operation{"GET", "/v1/health/ready"}, "", "", 200, `{"ready":true}`, ""},
 	{operation{"GET", "/v1/openapi.yaml"}, "", "", 200, "openapi: 3.", ""},
+	{operation{"GET", "/ui"}, "", "", 200, "<h2>ids</h2>", ""},
 	{operation{"GET", "/metrics"}, "", "", 200, "patchbay_tasks 1", ""},
 	{operation{"GET", "/v1/status"}, "", "", 200, `"successful":1`, ""},
 	{operation{"GET", "/v1/status/cluster"}, "", "", 405, "only available with high availability configured", ""},

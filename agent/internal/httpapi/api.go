@@ -124,6 +124,7 @@ func (a *api) routes() []route {
 	}
 	routes := []route{
 		{"/v1/openapi.yaml", "document", false, get(a.document)},
+		{"/ui", "page", false, get(a.page)},
 		{"/v1/health", "health", false, get(a.health)},
 		{"/v1/health/ready", "health", false, get(a.ready)},
 		{"/v1/status", "overallStatus", true, get(a.summary)},
