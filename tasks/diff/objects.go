@@ -83,11 +83,21 @@ func (t *teller) own(object, unit string, c tasks.Change, item string) {
 		if x.detail == "" {
 			x.detail = verb(c.Action)
 		}
+		x.why = t.either(item)
 		o.what[tasks.ItemChanged] = append(o.what[tasks.ItemChanged], x)
 	}
 	if o.action != c.Action {
 		o.action = tasks.Update
 	}
+}
+
+// either tells why an item stays and changes: a device may drain a member that left
+// before it loses it.
+func (t *teller) either(item string) *tasks.Why {
+	if w := t.Removed(item); w != nil {
+		return w
+	}
+	return t.Added(item)
 }
 
 // owned tells an object by its items. How many it has in all only the members tell,
@@ -147,7 +157,7 @@ func (t *teller) items(l tasks.List) (out []tasks.ItemChange) {
 			gone[item] = was[1:]
 			// What differs in an attribute that only applying tells is the same thing.
 			if detail := differing(was[0], rest); detail != "" {
-				by[tasks.ItemChanged] = append(by[tasks.ItemChanged], told{item: item, detail: detail})
+				by[tasks.ItemChanged] = append(by[tasks.ItemChanged], told{item: item, detail: detail, why: t.either(item)})
 			}
 			continue
 		}
