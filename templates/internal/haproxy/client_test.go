@@ -84,3 +84,52 @@ func TestWithoutAWayToTalkNothingIsChanged(t *testing.T) {
 	}
 	onlyFiles(t, h, "patchbay.cfg")
 }
+
+func TestTheScriptRunsWithBusybox(t *testing.T) {
+	h := haproxy.New(t, "")
+	a, b := moduletest.Backend(t, "a"), moduletest.Backend(t, "b")
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatalf("%v; install busybox", err)
+	}
+	bin := t.TempDir()
+	for _, name := range []string{"perl", "flock"} { // Debian's busybox has no flock
+		target, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatalf("%v; install %s", err, name)
+		}
+		if err := os.Symlink(target, filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"sh", "awk", "base64", "cat", "cmp", "cp", "grep", "gzip", "ln", "mv", "rm", "sed", "sleep"} {
+		if err := os.Symlink(busybox, filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	module := moduletest.Bare(t, "haproxy").Dir
+	check := h.Command()
+	if check[0], err = exec.LookPath(check[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		settings string
+		instance moduletest.Instance
+		want     string
+		says     string
+	}{
+		{"balance roundrobin", a, "a", "haproxy module: reloaded"},
+		{"balance roundrobin", b, "b", "haproxy module: not reloaded, 3 commands"},
+		{"balance leastconn", a, "a", "haproxy module: reloaded"},
+		{"no_such_keyword", b, "a", "no_such_keyword"},
+	} {
+		lines := fmt.Sprintf("1\nB web 10 -\nL   %s\nM %s %d 1 ready\n", step.settings, step.instance.Address, step.instance.Port)
+		out, err := run(t, h, []string{busybox, "sh", filepath.Join(module, "haproxy", "apply.sh")}, bin, check, lines)
+		if (err != nil) != (step.settings == "no_such_keyword") {
+			t.Fatalf("apply.sh with %s: %v:\n%s", step.settings, err, out)
+		}
+		says(t, out, step.says)
+		h.Serves(t, step.want)
+	}
+	onlyFiles(t, h, "patchbay.cfg")
+}

@@ -1,16 +1,11 @@
 package haproxy_test
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"patchbay/templates/internal/haproxy"
@@ -203,19 +198,8 @@ exec perl -MIO::Socket::UNIX -e '
 		write("check", "kill -9 0\n")
 		check[0] = filepath.Join(bin, "check")
 	}
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	if _, err := w.Write([]byte(lines)); err != nil {
-		t.Fatalf("pack lines: %v", err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatalf("pack lines: %v", err)
-	}
-	arguments := append([]string{filepath.Join(module, "haproxy", "apply.sh"), h.Path(haproxy.Live), h.Path("master.sock"), "-"}, check...)
-	run := exec.Command("/bin/sh", arguments...)
-	run.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "RELOAD_TIMEOUT=30", "BACKENDS_0="+base64.StdEncoding.EncodeToString(packed.Bytes()))
-	run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the group that it kills
-	out, err := run.CombinedOutput()
+	script := filepath.Join(module, "haproxy", "apply.sh")
+	out, err := run(t, h, []string{"/bin/sh", script}, bin+":"+os.Getenv("PATH"), check, lines)
 	if err != nil && !strings.Contains(err.Error(), "killed") {
 		t.Fatalf("apply.sh: %v:\n%s", err, out)
 	}

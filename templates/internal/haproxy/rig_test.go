@@ -1,8 +1,13 @@
 package haproxy_test
 
 import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"patchbay/templates/internal/haproxy"
@@ -35,4 +40,24 @@ func onlyFiles(t *testing.T, h *haproxy.Server, want ...string) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files beside the live one (-want +got):\n%s", diff)
 	}
+}
+
+// run runs apply.sh with lines of slots.awk as Terraform would, in a process group of
+// its own. Check is the command with all -f arguments.
+func run(t *testing.T, h *haproxy.Server, script []string, path string, check []string, lines string) (string, error) {
+	t.Helper()
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	if _, err := w.Write([]byte(lines)); err != nil {
+		t.Fatalf("pack lines: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatalf("pack lines: %v", err)
+	}
+	arguments := append(script[1:], h.Path(haproxy.Live), h.Path("master.sock"), "-")
+	command := exec.Command(script[0], append(arguments, check...)...)
+	command.Env = append(os.Environ(), "PATH="+path, "RELOAD_TIMEOUT=30", "BACKENDS_0="+base64.StdEncoding.EncodeToString(packed.Bytes()))
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out, err := command.CombinedOutput()
+	return string(out), err
 }
