@@ -15,7 +15,7 @@ import (
 
 func TestWhatHaproxyCouldMisreadIsRefused(t *testing.T) {
 	h := haproxy.New(t, "")
-	s := h.Stack(t)
+	s := h.Stack(t, "allow_host_names = false")
 	const inject = "\n  server x 10.0.0.1:80\nfrontend x"
 	good := moduletest.Backend(t, "good")
 	at := func(address string, port int) moduletest.Instance {
@@ -43,7 +43,7 @@ func TestWhatHaproxyCouldMisreadIsRefused(t *testing.T) {
 		"no IPv6 address":                     at(":::", 80),
 		"an IPv6 address with zone":           at("fe80::1%eth0", 80),
 		"an IPv4 address in an IPv6 one":      at("::ffff:10.0.0.1", 80),
-		"a host name":                         at("localhost", 80),
+		"a host name where none is allowed":   at("localhost", 80),
 		"a space alone":                       at(" ", 80),
 		"no address at all":                   at("", 80),
 		"no port":                             at("10.0.0.1", 0),

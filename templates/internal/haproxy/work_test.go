@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"patchbay/templates/internal/haproxy"
@@ -118,4 +119,54 @@ func TestTCPBackendsAreServed(t *testing.T) {
 		tcp.Serves(t, name)
 	}
 	s.Settled(t)
+}
+
+// both listens on one port of both loopback addresses, so that localhost is either.
+func both(t *testing.T, name string) moduletest.Instance {
+	t.Helper()
+	for range 10 {
+		four, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatalf("listen: %v", err)
+		}
+		six, err := net.Listen("tcp", fmt.Sprintf("[::1]:%d", four.Addr().(*net.TCPAddr).Port))
+		if err != nil {
+			_ = four.Close()
+			continue
+		}
+		moduletest.Serve(t, six, name)
+		return moduletest.Serve(t, four, name)
+	}
+	t.Fatal("no port is free on both loopback addresses")
+	return moduletest.Instance{}
+}
+
+func TestHostNamesAreServedAfterAReload(t *testing.T) {
+	h := haproxy.New(t, "")
+	s := h.Stack(t)
+	plain := both(t, "a")
+	named := plain.With(func(i *moduletest.Instance) { i.Address = "localhost" })
+	nowhere := named.With(func(i *moduletest.Instance) { i.Address = strings.Repeat("x", 64) + ".invalid" }) // too long to ask for
+	worker := ""
+	for _, step := range []struct {
+		sentence string
+		services []moduletest.Instance
+		reload   bool
+	}{
+		{"a name beside one that does not resolve", []moduletest.Instance{named, nowhere}, true},
+		{"another weight", []moduletest.Instance{weigh(named, "7"), weigh(nowhere, "7")}, false},
+		{"maintenance of one", []moduletest.Instance{named, nowhere.With(func(i *moduletest.Instance) { i.Status = "critical" })}, false},
+		{"an address in place of the name", []moduletest.Instance{plain}, true},
+		{"nothing but members after that", []moduletest.Instance{plain, weigh(plain, "2")}, false},
+	} {
+		s.Give(t, step.services...)
+		s.Apply(t)
+		h.Serves(t, "a")
+		if now := h.Worker(t); (now != worker) != step.reload {
+			t.Errorf("%s: worker %s, before %s, want a reload: %v", step.sentence, now, worker, step.reload)
+		} else {
+			worker = now
+		}
+		s.Settled(t)
+	}
 }

@@ -66,8 +66,8 @@ unpack() {
     n=$((n + 1))
   done | base64 -d | gzip -dc
 }
-# The file without what the Runtime API can change.
-structure() { sed 's/^\(  server s[0-9]*\) .*/\1/' "$1"; }
+# The file without what the Runtime API can change: all of a server but a host name.
+structure() { sed -e 's/^\(  server s[0-9]* [^ ]*\) .* init-addr .*/\1/;t' -e 's/^\(  server s[0-9]*\) .*/\1/' "$1"; }
 # Tells whether the file is of this module, or one to start with that has backends only.
 is_ours() {
   awk '/^# Backends from Consul\./ { exit } NF && $1 !~ /^#/ && $1 != "backend" { bad = 1; exit } END { exit bad }' "$file"

@@ -40,13 +40,13 @@ locals {
   judged = [
     for n, i in local.seen : {
       i      = i
-      host   = local.hosts[n].ip4 != null ? local.hosts[n].ip4 : local.hosts[n].ip6 != null ? local.ip6[local.hosts[n].ip6] : ""
+      host   = local.hosts[n].ip4 != null ? local.hosts[n].ip4 : local.hosts[n].ip6 != null ? local.ip6[local.hosts[n].ip6] : local.hosts[n].name
       named  = local.hosts[n].name != null
       wish   = local.wishes[n]
       weight = local.wishes[n].weight == null ? floor(local.weights[i.key]) : tonumber(local.wishes[n].weight)
       fits = (
         i.service != "" && i.port >= 1 && i.port <= 65535 && floor(i.port) == i.port &&
-        (local.hosts[n].ip4 != null || local.hosts[n].ip6 != null && try(local.ip6[local.hosts[n].ip6], "") != "")
+        (local.hosts[n].ip4 != null || try(local.ip6[local.hosts[n].ip6], "") != "" || local.hosts[n].name != null && var.allow_host_names)
       )
     }
   ]
@@ -58,8 +58,8 @@ locals {
       reason = join("", ["skipped: ", (
         j.i.service == "" ? "it has no service name" :
         j.i.port < 1 || j.i.port > 65535 || floor(j.i.port) != j.i.port ? "its port is not a whole number from 1 to 65535" :
-        j.named ? "its address is a host name; give its IP address, for HAProxy's Runtime API takes no names" :
-        "its address is not an IP address that a server can have"
+        j.named ? "its address is a host name, which allow_host_names refuses" :
+        "its address is neither an IP address that a server can have nor a host name"
       )])
     } if !j.fits
   ]

@@ -8,14 +8,14 @@
 #   L text                     a line of its section
 #   M host port weight state   an instance; state is ready, drain or maint
 # SLOTS gets one line for each slot, in the order of the file:
-#   backend slot host port weight state
+#   backend slot host port weight state; host and port are - where they are not to be set
 #
 # An instance keeps the slot that it has, for all that HAProxy knows of a server
 # hangs on it: connections, statistics, its place in a hash. A new one takes a slot
 # that was spare before it takes one that was left just now. Only when all are taken,
 # or a backend has far too many, is the number of slots changed, which needs a reload.
 
-function emit(    n, i, key, old, want, slots, next_free, free, line, h) {
+function emit(    n, i, key, old, want, slots, next_free, free, line, h, name) {
   if (backend == "") return
   want = count + (spare > count / 4 ? spare : int((count + 3) / 4))
   if (want < 1) want = 1
@@ -50,9 +50,11 @@ function emit(    n, i, key, old, want, slots, next_free, free, line, h) {
       continue
     }
     i = holder[n]; h = hosts[i]
+    # A name is for HAProxy's start alone, and one that does not resolve stops nobody.
+    name = h ~ /[A-Za-z]/ && !index(h, ":")
     line = "  server s" n " " (index(h, ":") ? "[" h "]" : h) ":" ports[i] " weight " (states[i] == "drain" ? 0 : weights[i])
-    print line (states[i] == "maint" ? " disabled" : "")
-    print backend, "s" n, h, ports[i], weights[i], states[i] > ENVIRON["SLOTS"]
+    print line (states[i] == "maint" ? " disabled" : "") (name ? " init-addr last,libc,none" : "")
+    print backend, "s" n, name ? "-" : h, name ? "-" : ports[i], weights[i], states[i] > ENVIRON["SLOTS"]
   }
 }
 

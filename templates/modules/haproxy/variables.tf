@@ -124,3 +124,9 @@ variable "spare_slots" {
   type        = number
   default     = 10
 }
+
+variable "allow_host_names" {
+  description = "Whether an instance may have a host name as address. HAProxy resolves it at each reload only, and needs a reload to take it."
+  type        = bool
+  default     = true
+}
