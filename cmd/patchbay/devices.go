@@ -28,7 +28,7 @@ func effectOf(r tasks.Run) effect { return effect{r.Task, r.Plan, r.Devices, r.M
 // number of objects when those are not known.
 func (e effect) summary() string {
 	if s := devicetext.Summary(e.list, e.more); s != "" {
-		return s
+		return clip(s, maxValue)
 	}
 	return summary(e.plan)
 }
