@@ -2,7 +2,7 @@
 # into .tools, which Git ignores.
 .POSIX:
 .SUFFIXES:
-.PHONY: help build tools demo test e2e warm bench bench-xds bench-modules test-tofu lint cross clean
+.PHONY: help build tools demo test e2e warm bench bench-xds bench-modules e2e-azure test-tofu lint cross clean
 
 TESTFLAGS =
 # Version and commit come from Git where it may be asked.
@@ -44,6 +44,12 @@ warm:
 e2e-vault: ## run the tests of provider values against a real Vault
 	@sh e2e/tools/tools.sh consul vault cc
 	$(ENV) go test -race -shuffle=on -timeout 10m -tags vault -run RealVault $(TESTFLAGS) ./agent/internal/dynamic
+
+# Apart from the others, as the provider takes some 15 min to build the first time and
+# waits for Azure in real time.
+e2e-azure: ## run the Azure modules through the real azurerm provider against a stand-in of Azure
+	@sh e2e/tools/tools.sh terraform nginx azurerm
+	$(ENV) go test -shuffle=on -timeout 30m -tags azure -run RealProvider -v $(TESTFLAGS) ./templates/internal/azure
 
 bench: ## measure Patchbay against a bare terraform apply
 	@sh e2e/tools/tools.sh consul terraform nginx local

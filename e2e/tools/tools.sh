@@ -4,8 +4,8 @@
 # unpacked below .tools. Also NGINX's stream module, and the mirror that Terraform takes the
 # hashicorp/local provider from.
 # Usage: tools.sh [consul] [terraform] [nginx] [stream] [haproxy] [nft] [ip] [busybox] [curl]
-# [sshd] [envoy] [prometheus] [local] [cc] [vault] [tofu]; all of them but vault and
-# tofu, which is a second one in .tools/opentofu, by default.
+# [sshd] [envoy] [prometheus] [local] [cc] [vault] [azurerm] [tofu]; all of them but vault,
+# azurerm and tofu, which is a second one in .tools/opentofu, by default.
 set -eu
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -236,22 +236,35 @@ prometheus() {
 	link_as "$out" prometheus "$version"
 }
 
-# local_provider lays the provider out as Terraform's and OpenTofu's filesystem
+# in_mirror NAME VERSION FILE: lays a provider out as Terraform's and OpenTofu's filesystem
 # mirrors want it; any version may be claimed there.
+in_mirror() {
+	GOWORK=off go -C "$root/e2e/tools/local" run -mod=readonly ./mirrorpath "$1" "$2" >"$tools/mirrorpath"
+	while read -r dir; do
+		mkdir -p "$tools/mirror/$dir"
+		ln -f "$3" "$tools/mirror/$dir/"
+	done <"$tools/mirrorpath"
+	rm "$tools/mirrorpath"
+	say "provider hashicorp/$1 $2: $3"
+	printf 'disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' \
+		"$tools/mirror" >"$tools/terraformrc"
+}
+
 local_provider() {
 	version=$(pinned e2e/tools/local github.com/terraform-providers/terraform-provider-local)
 	out=$tools/local-$version/terraform-provider-local_v2.9.0_x5
 	build "the hashicorp/local provider" "about 1 min" e2e/tools/local \
 		github.com/terraform-providers/terraform-provider-local "$out"
-	GOWORK=off go -C "$root/e2e/tools/local" run -mod=readonly ./mirrorpath >"$tools/mirrorpath"
-	while read -r dir; do
-		mkdir -p "$tools/mirror/$dir"
-		ln -f "$out" "$tools/mirror/$dir/"
-	done <"$tools/mirrorpath"
-	rm "$tools/mirrorpath"
-	say "provider hashicorp/local 2.9.0: $out"
-	printf 'disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' \
-		"$tools/mirror" >"$tools/terraformrc"
+	in_mirror local 2.9.0 "$out"
+}
+
+# azurerm has some thousand packages; one compiler takes up to 3.4 GB of memory.
+azurerm() {
+	version=$(pinned e2e/tools/azurerm github.com/hashicorp/terraform-provider-azurerm)
+	out=$tools/azurerm-$version/terraform-provider-azurerm_v5.2.0_x5
+	build "the hashicorp/azurerm provider" "about 15 min in all on 2 cores" e2e/tools/azurerm \
+		github.com/hashicorp/terraform-provider-azurerm "$out"
+	in_mirror azurerm 5.2.0 "$out"
 }
 
 # cc is what Go's race detector links with.
@@ -267,7 +280,7 @@ need go
 for part in "$@"; do
 	case $part in
 	local) local_provider ;;
-	consul | terraform | nginx | stream | haproxy | nft | ip | busybox | curl | sshd | envoy | prometheus | cc | vault | tofu) "$part" ;;
-	*) fail "there is no tool $part" "one of: consul terraform nginx stream haproxy nft ip busybox curl sshd envoy prometheus local cc vault tofu" ;;
+	consul | terraform | nginx | stream | haproxy | nft | ip | busybox | curl | sshd | envoy | prometheus | cc | vault | azurerm | tofu) "$part" ;;
+	*) fail "there is no tool $part" "one of: consul terraform nginx stream haproxy nft ip busybox curl sshd envoy prometheus local cc vault azurerm tofu" ;;
 	esac
 done

@@ -19,7 +19,7 @@ func (s *Server) metadata() answer {
 		"name": "stand-in", "portal": root, "resourceManager": root, "graph": root, "gallery": root, "batch": root,
 		"microsoftGraphResourceId": root, "logAnalyticsResourceId": root, "activeDirectoryDataLake": root,
 		"ossrdbmsResourceId": root, "media": root, "sqlManagement": root, "attestationResourceId": root, "synapseAnalyticsResourceId": root,
-		"authentication": Body{"loginEndpoint": root, "audiences": []string{root}, "tenant": "common", "identityProvider": "AAD"},
+		"authentication": Body{"loginEndpoint": "https://" + s.Host(), "audiences": []string{root}, "tenant": "common", "identityProvider": "AAD"},
 		"suffixes": Body{
 			"storage": "storage.invalid", "keyVaultDns": "vault.invalid", "acrLoginServer": "acr.invalid", "mhsmDns": "mhsm.invalid",
 			"sqlServerHostname": "sql.invalid", "mysqlServerEndpoint": "mysql.invalid", "mariadbServerEndpoint": "mariadb.invalid",

@@ -5,6 +5,7 @@ package azure_test
 import (
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,4 +129,31 @@ func TestRealProviderForgetsAFailedCreationWithoutTheFeature(t *testing.T) {
 	if said := r.Refused(t); !strings.Contains(said, "already exists") {
 		t.Errorf("want the trap that the READMEs warn of:\n%s", said)
 	}
+}
+
+func TestRealProviderMakesTheCallsThatTheOtherTestsSee(t *testing.T) {
+	for _, s := range shipped {
+		if s.module == "azure-lb" {
+			continue // one entry less takes it a minute
+		}
+		var calls [2][]string
+		for n, r := range []*rig{newRig(t, s.module, s.arguments...), newReal(t, s.module, s.arguments...)} {
+			r.Give(t, moduletest.Instances("web", 1)...)
+			r.Apply(t)
+			r.Give(t, moduletest.Instances("web", 2)...)
+			r.Apply(t)
+			r.Must(t, "destroy", "-auto-approve", "-input=false")
+			for _, request := range r.arm.Requests() {
+				calls[n] = append(calls[n], request.Method+" "+strings.ToLower(request.Path))
+			}
+			slices.Sort(calls[n]) // Terraform reads side by side
+		}
+		same(t, s.name+": requests of the stand-in provider and of the real one", calls[0], calls[1])
+	}
+}
+
+// What a plan of a whole gateway has beyond its arguments is the real provider's own:
+// zero values in blocks, and defaults.
+func TestRealProviderPlansAreAsTheGoldenFilesHaveThem(t *testing.T) {
+	plansAreGolden(t, newReal, slices.DeleteFunc(slices.Clone(shipped), func(s sample) bool { return s.name == "azure-app-gateway-owned" }))
 }

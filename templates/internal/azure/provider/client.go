@@ -44,7 +44,7 @@ func login(ctx context.Context, s *azure.Server) (*client, error) {
 	authentication, _ := where["authentication"].(azure.Body)
 	form := azure.Credentials()
 	form.Set("scope", rules.Text(where, "resourceManager")+".default")
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, rules.Text(authentication, "loginEndpoint")+azure.Tenant+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, rules.Text(authentication, "loginEndpoint")+"/"+azure.Tenant+"/oauth2/v2.0/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, fmt.Errorf("log in: %w", err)
 	}
@@ -155,15 +155,29 @@ func (c *client) put(ctx context.Context, id string, body azure.Body) (began boo
 	return true, nil
 }
 
-func (c *client) remove(ctx context.Context, id string) error {
+// remove deletes an object; unless direct it waits until it is gone.
+func (c *client) remove(ctx context.Context, id string, direct bool) error {
 	_, header, err := c.send(ctx, http.MethodDelete, c.url(id), nil)
-	if err == nil {
+	switch {
+	case err == nil && header.Get("Azure-AsyncOperation") != "":
 		err = c.follow(ctx, header, "")
+	case err == nil && !direct:
+		err = c.gone(ctx, header, id)
 	}
 	if err != nil {
 		return fmt.Errorf("deleting %s: %w", id, err)
 	}
 	return nil
+}
+
+// gone polls until an object is not there.
+func (c *client) gone(ctx context.Context, header http.Header, id string) error {
+	for {
+		c.wait(header, pollEvery)
+		if has, err := c.get(ctx, id); err != nil || has == nil {
+			return err
+		}
+	}
 }
 
 // follow polls an operation, or else the state of the object if it has an id, until it

@@ -12,7 +12,8 @@ import (
 )
 
 var ipGroup = resource{
-	id: func(o standin.Object) string { return within(o, "Microsoft.Network/ipGroups/"+o.String("name")) },
+	looks: true,
+	id:    func(o standin.Object) string { return within(o, "Microsoft.Network/ipGroups/"+o.String("name")) },
 	expand: func(o standin.Object, before azure.Body) azure.Body {
 		properties, _ := before["properties"].(azure.Body)
 		if properties == nil {

@@ -56,6 +56,8 @@ type resource struct {
 	flatten func(state standin.Object, document azure.Body) standin.Object
 	// direct is without polls and without a GET before each change.
 	direct bool
+	// looks is with a GET before it is deleted.
+	looks bool
 }
 
 // call makes the provider's calls: look, write, poll, read.
@@ -96,7 +98,14 @@ func (c *client) call(r resource) standin.Call {
 			}
 			return read(ctx, planned)
 		},
-		Delete: func(ctx context.Context, state standin.Object) error { return c.remove(ctx, r.id(state)) },
+		Delete: func(ctx context.Context, state standin.Object) error {
+			if r.looks {
+				if has, err := c.get(ctx, r.id(state)); err != nil || has == nil {
+					return err
+				}
+			}
+			return c.remove(ctx, r.id(state), r.direct)
+		},
 	}
 }
 
