@@ -9,10 +9,11 @@ locals {
     for s in keys(local.wanted) : s => length(regexall("^[a-z0-9]([a-z0-9_-]{0,58}[a-z0-9])?$", s)) == 1 ? s :
     "${substr(replace(lower(s), "/[^a-z0-9_-]/", "_"), 0, 30)}.${substr(sha256(s), 0, 20)}"
   }
-  targets = { for s in keys(local.wanted) : s => distinct(try(local.members[s], [])) }
+  # A set and back: distinct takes a second for some thousand addresses.
+  targets = { for s in keys(local.wanted) : s => tolist(toset(try(local.members[s], []))) }
   reached = {
     for s, b in local.backends : s => {
-      ports    = try([local.fixed[s]], distinct(local.ports[s]), [80])
+      ports    = try([local.fixed[s]], tolist(toset(local.ports[s])), [80])
       protocol = try(coalesce(b.protocol), "Http")
       host     = try(b.host_name, null)
       path     = try(coalesce(b.path), "/")

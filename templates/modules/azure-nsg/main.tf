@@ -26,7 +26,8 @@ locals {
       ports     = compact(concat(tolist(r.destination_port_ranges), [r.destination_port_range]))
     } if !can(local.members[s])
   }
-  addresses = { for s in local.services : s => distinct(try(local.members[s], local.held[s].addresses, [])) }
+  # A set and back: distinct takes a second for some thousand addresses.
+  addresses = { for s in local.services : s => tolist(toset(try(local.members[s], local.held[s].addresses, []))) }
   ports     = { for s in local.services : s => distinct(length(local.settings[s].ports) > 0 ? local.settings[s].ports : try(local.opened[s], local.held[s].ports, [])) }
 
   # A rule without addresses or ports would be one for all of them, or none.

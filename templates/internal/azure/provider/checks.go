@@ -40,11 +40,8 @@ var checks = map[string]func(standin.Object) error{
 
 func checkRule(o standin.Object) error {
 	for _, side := range []string{"source", "destination"} {
-		for _, of := range []string{"_address_prefix", "_port_range"} {
-			single, several := side+of, side+of+"s"
-			if of == "_address_prefix" {
-				several = side + "_address_prefixes"
-			}
+		for of, plural := range map[string]string{"_address_prefix": "_address_prefixes", "_port_range": "_port_ranges"} {
+			single, several := side+of, side+plural
 			if o[single] != nil && o[several] != nil {
 				return fmt.Errorf("only one of %q and %q can be specified", single, several)
 			}

@@ -77,7 +77,7 @@ func flattenRule(document azure.Body) standin.Object {
 	out := standin.Object{"name": document["name"], "description": rules.Text(p, "description"), "priority": p["priority"], "direction": p["direction"], "access": p["access"], "protocol": p["protocol"]}
 	for _, side := range []string{"source", "destination"} {
 		for argument, name := range sides {
-			if strings.HasSuffix(argument, "s") && !strings.HasSuffix(argument, "address") {
+			if strings.HasSuffix(argument, "s") {
 				out[side+"_"+argument] = append([]any{}, rules.List(p, side+name)...)
 			} else {
 				out[side+"_"+argument] = rules.Text(p, side+name)
