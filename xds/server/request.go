@@ -140,6 +140,7 @@ func (s *Store) subscribe(role string, c *client, r request, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var news []*sub
+	in := room{left: len(r.add)}
 	if first && r.wildcard {
 		news = append(news, s.scope(role).subscribeAll(c, r.kind)...)
 	}
@@ -155,7 +156,7 @@ func (s *Store) subscribe(role string, c *client, r request, first bool) {
 		if c.waitsFor(k) {
 			sc = s.scope(Shared)
 		}
-		news = append(news, sc.entry(k).subscribe(c))
+		news = append(news, sc.entry(k).subscribe(c, &in))
 	}
 	c.mu.Lock()
 	k := &c.kinds[r.kind]
@@ -200,11 +201,16 @@ func (c *client) needs(endpoints string) bool {
 }
 
 func (sc *scope) subscribeAll(c *client, t xds.Type) []*sub {
-	var out []*sub
+	var wanted []*entry
 	for k, e := range sc.entries {
 		if k.Type == t && e.current.Load() != nil {
-			out = append(out, e.subscribe(c))
+			wanted = append(wanted, e)
 		}
+	}
+	in := room{left: len(wanted)}
+	out := make([]*sub, len(wanted))
+	for n, e := range wanted {
+		out[n] = e.subscribe(c, &in)
 	}
 	return out
 }
@@ -274,7 +280,7 @@ func (s *Store) remember(role string, c *client, k Key, version string) {
 		return
 	}
 	e := sc.entry(k)
-	sub := e.subscribe(c)
+	sub := e.subscribe(c, &room{})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.kinds[k.Type].subs[k.Name] = sub

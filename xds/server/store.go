@@ -169,7 +169,7 @@ func (sc *scope) put(k Key, r *xds.Resource, touched *touched) {
 	if before == nil {
 		for c := range sc.clients {
 			if c.takesAll(k.Type) && e.subs[c] == nil {
-				e.subscribe(c)
+				e.subscribe(c, &room{})
 			}
 		}
 	}
@@ -224,13 +224,34 @@ func (sc *scope) drop(e *entry) {
 	}
 }
 
-func (e *entry) subscribe(c *client) *sub {
+func (e *entry) subscribe(c *client, in *room) *sub {
 	if known := e.subs[c]; known != nil {
 		return known
 	}
-	added := &sub{entry: e}
+	added := in.next()
+	added.entry = e
 	e.subs[c] = added
 	return added
+}
+
+// room is where the subscriptions of one request lie together: there are a hundred for
+// each of thousands of clients, and every object is work for each collection of garbage.
+type room struct {
+	free []sub
+	left int // how many more are expected
+}
+
+// piece is how many lie together: a client that keeps one of them keeps all.
+const piece = 32
+
+func (r *room) next() *sub {
+	if len(r.free) == 0 {
+		r.free = make([]sub, min(max(r.left, 1), piece))
+		r.left -= len(r.free)
+	}
+	s := &r.free[0]
+	r.free = r.free[1:]
+	return s
 }
 
 // find gives the scope in which a role's name of a type lives.
