@@ -15,7 +15,8 @@
 //
 // The loops that read requests, number responses and write them are
 // go-control-plane's; each stream has a loop of its own whose "cache" is the
-// stream's own state, so no table maps streams to state. What is queued is not a
+// stream's own state, so no table maps streams to state. Acknowledgements, which are most
+// of what comes, are taken before the loop and spare it. What is queued is not a
 // response but the wish to send one: it is built by the stream's goroutine at the
 // moment it is written, from what is newest then, so changes that come while a
 // client is slow merge. The refused way, a queue of built responses, grows with the
