@@ -27,7 +27,7 @@ func (c *cli) module() *cobra.Command {
 		RunE:  c.unknownCommand,
 	}
 	cmd.Flags().SetInterspersed(false)
-	cmd.AddCommand(c.moduleList(), c.moduleShow(), c.moduleInit(), c.moduleTry(), c.moduleLint())
+	cmd.AddCommand(c.moduleList(), c.moduleShow(), c.moduleInit(), c.moduleTry(), c.moduleLint(), c.moduleTalk())
 	return cmd
 }
 

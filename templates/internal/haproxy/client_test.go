@@ -33,15 +33,30 @@ func only(t *testing.T, tools ...string) string {
 	return "PATH=" + bin
 }
 
+// built gives a directory with the command that helps where nothing else can talk.
+func built(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "patchbay/cmd/patchbay").CombinedOutput(); err != nil {
+		t.Fatalf("build patchbay: %v\n%s", err, out)
+	}
+	return dir
+}
+
 func TestEachWayToTalkWorksOnEachKindOfSocket(t *testing.T) {
 	address := moduletest.FreeAddr(t)
 	h := haproxy.New(t, fmt.Sprintf("global\n  stats socket ipv4@%s level admin\n", address))
 	a, b := moduletest.Backend(t, "a"), moduletest.Backend(t, "b")
-	for _, client := range []string{"perl", "python3"} {
+	patchbay := built(t)
+	for _, client := range []string{"perl", "python3", "patchbay"} {
 		for sentence, socket := range map[string]string{"the master's": "", "a unix socket": h.Path("stats.sock"), "a TCP socket": address} {
 			t.Run(client+" and "+sentence, func(t *testing.T) {
 				s := h.Stack(t, fmt.Sprintf("stats_socket = %q", socket), fmt.Sprintf("backend_lines = [%q]", "# "+client+" "+sentence))
-				s.Env = []string{only(t, client)}
+				if client == "patchbay" {
+					s.Env = []string{only(t) + ":" + patchbay}
+				} else {
+					s.Env = []string{only(t, client)}
+				}
 				// More commands than fit in one line. The first change is a reload, since
 				// the run before had other settings.
 				services := moduletest.Instances("web", 300)
@@ -78,7 +93,7 @@ func TestWithoutAWayToTalkNothingIsChanged(t *testing.T) {
 	s.Env = []string{only(t)}
 	s.Give(t, at(1))
 	before := h.Read(t, haproxy.Live)
-	says(t, s.Refused(t), "neither socat, perl, python3 nor an nc", "install one of them", "nothing was changed")
+	says(t, s.Refused(t), "neither socat, perl, python3, an nc that knows -N and -U nor patchbay", "install one of them", "nothing was changed")
 	if got := h.Read(t, haproxy.Live); got != before {
 		t.Errorf("the file is now:\n%s", got)
 	}

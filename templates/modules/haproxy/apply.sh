@@ -46,7 +46,7 @@ for tool in flock base64 gzip cmp awk sed grep "$1"; do
 done
 # shellcheck source-path=SCRIPTDIR source=talk.sh
 . "$here/talk.sh"
-client=$(find_client) || die "cannot talk to HAProxy's sockets: neither socat, perl, python3 nor an nc that knows -N and -U is on PATH, install one of them (socat is the smallest) on the machine that runs Terraform; nothing was changed"
+client=$(find_client) || die "cannot talk to HAProxy's sockets: neither socat, perl, python3, an nc that knows -N and -U nor patchbay is on PATH, install one of them (socat is the smallest) on the machine that runs Terraform; nothing was changed"
 [ -d "$dir" ] || die "cannot write $file: the directory is missing, create it; nothing was changed"
 [ -w "$dir" ] || die "cannot write $file: no right to write to its directory, run as a user who may; nothing was changed"
 deadline=$(($(now) + RELOAD_TIMEOUT))

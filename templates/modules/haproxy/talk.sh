@@ -4,7 +4,7 @@
 
 # Prints the first way to talk that this machine has.
 find_client() {
-  for way in socat perl python3 nc; do
+  for way in socat perl python3 nc patchbay; do
     command -v $way >/dev/null || continue
     case $way in
     perl) perl -MIO::Socket::UNIX -MIO::Socket::INET -e 1 2>/dev/null || continue ;;
@@ -64,6 +64,7 @@ except OSError as e:
     *) nc -N -w 30 "${1%:*}" "${1##*:}" ;;
     esac
     ;;
+  patchbay) patchbay module talk "$1" ;;
   esac
 }
 
