@@ -171,7 +171,12 @@ func oneShot() *http.Client {
 
 // Ask makes one request of a site, without retry, and gives the id that answered.
 func (n *NGINX) Ask(upstream string) (string, error) {
-	r, err := n.client.Get(n.URL(upstream))
+	return ask(n.client, n.URL(upstream))
+}
+
+// ask gives the body of an answer of 200, which is the id of who answered.
+func ask(client *http.Client, url string) (string, error) {
+	r, err := client.Get(url)
 	if err != nil {
 		return "", err
 	}
