@@ -140,10 +140,13 @@ stream() {
 	options=" $("$tools/bin/nginx" -V 2>&1 | tr '\n' ' ') "
 	case $options in *' --with-stream '*) return ;; esac
 	file=usr/lib/nginx/modules/ngx_stream_module.so
-	for module in "$(say "$options" | sed -n 's/.* --modules-path=\([^ ]*\).*/\1/p')/ngx_stream_module.so" "$tools/libnginx-mod-stream/$file" "/$file"; do
+	for module in "$(say "$options" | sed -n 's/.* --modules-path=\([^ ]*\).*/\1/p')/ngx_stream_module.so" "$tools/libnginx-mod-stream/$file" installed; do
 		case $module in
 		"$tools"/*) unpack "NGINX's stream module" libnginx-mod-stream "$file" ;;
-		"/$file") loads "$module" || apt_install libnginx-mod-stream || true ;;
+		installed)
+			apt_install libnginx-mod-stream || true
+			module=/$file
+			;;
 		esac
 		loads "$module" || continue
 		link_as "$module" ngx_stream_module.so "of that NGINX"

@@ -101,8 +101,8 @@ func (s *Server) StartWith(tb testing.TB, command []string) {
 
 // Command is the program with its -f arguments.
 func (s *Server) Command() []string {
-	binary := "haproxy"
-	if _, err := exec.LookPath(binary); err != nil {
+	binary, err := exec.LookPath("haproxy")
+	if err != nil {
 		binary = "/usr/sbin/haproxy" // not on everybody's PATH
 	}
 	return []string{binary, "-f", s.Path("main.cfg"), "-f", s.Path(Live)}

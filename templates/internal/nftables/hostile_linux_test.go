@@ -238,10 +238,14 @@ func TestTheScriptRunsUnderDashAndBusybox(t *testing.T) {
 	if err := os.Symlink(flock, filepath.Join(applets, "flock")); err != nil {
 		t.Fatal(err)
 	}
+	nft, err := exec.LookPath("nft") // which may be on no other PATH than this one
+	if err != nil {
+		nft = "/usr/sbin/nft"
+	}
 	for shell, path := range map[string]string{"dash": os.Getenv("PATH"), filepath.Join(applets, "sh"): applets} {
 		f := newFirewall(t)
 		for _, want := range [][]string{{"10.0.0.1"}, {"10.0.0.1", "10.0.0.2"}, {"10.0.0.2", "10.0.0.3"}, {"10.0.0.2", "10.0.0.3"}} {
-			cmd := exec.Command(shell, script, f.file(), "patchbay", "nft")
+			cmd := exec.Command(shell, script, f.file(), "patchbay", nft)
 			packed := content(want...)
 			cmd.Env = []string{"PATH=" + path, "LOCK_TIMEOUT=30", "SETS_0=" + packed[:20], "SETS_1=" + packed[20:]}
 			if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
